@@ -1,0 +1,72 @@
+/**
+ * From the server's frames to bytes: JSON text, or MessagePack made from the same objects.
+ *
+ * Frames on the path of a message are put together as JSON text from parts that are JSON already; a channel name needs
+ * no escaping, its alphabet has no character that JSON escapes.
+ */
+import { Packr } from "msgpackr";
+import type { Format } from "./decode.ts";
+import type { FrameId, StreamPosition } from "./messages.ts";
+import type { Refusal } from "./refusal.ts";
+
+/** A frame in its encoding: JSON as a string, MessagePack as bytes. */
+export type EncodedFrame = string | Uint8Array;
+
+const packr = new Packr({ useRecords: false, variableMapSize: true });
+
+/** Encodes any frame for one connection. */
+export function encode(frame: object, format: Format): EncodedFrame {
+  const json = JSON.stringify(frame);
+  return format === "json" ? json : transcode(json); // through JSON, so that absent fields are absent in both
+}
+
+/** The same frame as MessagePack. `json` is a frame's JSON text. */
+export function transcode(json: string): Uint8Array {
+  return packr.pack(JSON.parse(json));
+}
+
+/**
+ * A `message` frame up to, and without, its closing brace: what a publication carries through the log. Hot path.
+ * `userIdJson` is the publisher's user id as JSON text, `time` unix seconds.
+ */
+export function publicationHead(
+  channel: string,
+  sender: number,
+  messageJson: string,
+  time: number,
+  userIdJson: string | undefined,
+): string {
+  const head = `{"action":"message","channel":"${channel}","sender":${sender},"message":${messageJson},"time":${time}`;
+  return userIdJson === undefined ? head : `${head},"user_id":${userIdJson}`;
+}
+
+/** Adds the place in the log to a publication's head; the result lacks its closing brace as well. Hot path. */
+export function withPosition(head: string, position: StreamPosition): string {
+  return `${head},"offset":"${position.offset}","epoch":"${position.epoch}"`;
+}
+
+/** The acknowledgement of a publication, as JSON text. Hot path. */
+export function messageSent(
+  id: FrameId | undefined,
+  channel: string,
+  recipientsCount: number,
+  position: StreamPosition | undefined,
+): string {
+  let frame = `{"success":true,"action":"message_sent","channel":"${channel}","recipients_count":${recipientsCount}`;
+  if (position !== undefined) frame = withPosition(frame, position);
+  return id === undefined ? `${frame}}` : `${frame},"id":${JSON.stringify(id)}}`;
+}
+
+/** The error frame of a refusal. */
+export function errorFrame(why: Refusal): object {
+  return {
+    success: false,
+    action: "error",
+    error: why.error,
+    code: why.code,
+    request: why.request,
+    channel: why.channel,
+    id: why.id,
+    retry_after: why.retryAfter,
+  };
+}
