@@ -98,7 +98,10 @@ function readTarget(data: Fields): Target | Refusal | undefined {
   const { recipients, connections, users } = data;
   if (recipients === undefined && connections === undefined && users === undefined) return undefined;
   for (const [field, list] of Object.entries({ recipients, connections, users })) {
-    if (isGiven(list) && !(Array.isArray(list) && list.every((item) => typeof item === "number" || typeof item === "string")))
+    if (
+      isGiven(list) &&
+      !(Array.isArray(list) && list.every((item) => typeof item === "number" || typeof item === "string"))
+    )
       return invalidField(field, "array of numbers or strings");
   }
   const ids = [...((recipients as unknown[] | undefined) ?? []), ...((connections as unknown[] | undefined) ?? [])];
@@ -153,7 +156,8 @@ function readBatch({ id, data, limits }: Envelope): ClientMessage | Refusal {
   const { items } = data;
   if (!isGiven(items)) return missingField("items");
   if (!Array.isArray(items)) return invalidField("items", "array");
-  if (items.length > limits.batchItemsMax) return invalidField("items", `array of at most ${limits.batchItemsMax} items`);
+  if (items.length > limits.batchItemsMax)
+    return invalidField("items", `array of at most ${limits.batchItemsMax} items`);
   const decodeItem = (item: unknown) =>
     isFields(item) && item.action === "batch"
       ? { ...refusal("invalid_message", `${errorTexts.invalid_message}: a batch inside a batch`), request: "batch" }
@@ -170,7 +174,7 @@ function withChannel<T>(data: Fields, next: (channel: string) => T | Refusal): T
   return next(channel);
 }
 
-const isGiven = <T>(value: T): value is T & ({} | (unknown & {})) => value !== undefined && value !== null;
+const isGiven = <T>(value: T): value is NonNullable<T> => value !== undefined && value !== null;
 const isFields = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;

@@ -91,16 +91,7 @@ export interface Batch {
   readonly items: readonly (ClientMessage | Refusal)[];
 }
 
-export type ClientMessage =
-  | Subscribe
-  | Unsubscribe
-  | Publish
-  | Authenticate
-  | Presence
-  | History
-  | Ping
-  | Pong
-  | Batch;
+export type ClientMessage = Subscribe | Unsubscribe | Publish | Authenticate | Presence | History | Ping | Pong | Batch;
 
 export type Action = ClientMessage["action"];
 export const actions: readonly Action[] = [

@@ -1,0 +1,62 @@
+/**
+ * The bus: an ordered log that every node reads. Whatever happens to a channel is a record in it, and everything that
+ * a node knows of channels (history, idempotency keys, presence) is built from the records in their order.
+ *
+ * The rule: records of one channel are applied in one order, the same on every node, each once, the publisher's own
+ * node included. `test/bus/contract.ts` holds every implementation to it.
+ */
+import type { StreamPosition, Target } from "../protocol/messages.ts";
+
+/** A message on its way to the subscribers of a channel. */
+export interface PublicationRecord {
+  readonly kind: "publication";
+  readonly channel: string;
+  /** The `message` frame up to, and without, its closing brace; its place in the log is added on arrival. */
+  readonly head: string;
+  /** The publisher's connection id, 0 for the server itself. */
+  readonly sender: number;
+  /** False: the publisher's own connection is left out. */
+  readonly echo: boolean;
+  readonly target: Target | undefined;
+  /** Idempotency key, within the channel and `userId`. */
+  readonly key: string | undefined;
+  readonly userId: string | undefined;
+  /** Monotonic ms of the reading process: when the publication came in. */
+  readonly acceptedAtMs: number;
+}
+
+/** One connection became, or ceased to be, a subscriber of a channel with presence. */
+export interface MembershipRecord {
+  readonly kind: "join" | "leave";
+  readonly channel: string;
+  readonly connectionId: number;
+  readonly member: Member;
+}
+
+/** A member as clients see it: a user, or an anonymous connection. */
+export interface Member {
+  readonly user_id?: string | number;
+  readonly role?: string;
+  readonly connection_id?: number;
+}
+
+export type LogRecord = PublicationRecord | MembershipRecord;
+
+/** Why a record could not be appended: the log is away and the waiting queue full. */
+export type AppendFault = "unavailable";
+
+export interface Bus {
+  /**
+   * Starts reading. `apply` gets every record from now on; it must not throw. Resolves once the node's view is
+   * complete up to the present.
+   */
+  start(apply: (record: LogRecord, position: StreamPosition) => void): Promise<void>;
+  /**
+   * Appends `record`. `done` is called once: with the record's position when the log has it (acknowledged means
+   * committed), or with why it was refused. It may be called before `append` returns.
+   */
+  append(record: LogRecord, done: (outcome: StreamPosition | AppendFault) => void): void;
+  /** The position of the latest record applied, of those that a record for `channel` would follow. */
+  tail(channel: string): StreamPosition;
+  stop(): Promise<void>;
+}

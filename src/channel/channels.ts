@@ -1,0 +1,180 @@
+/**
+ * What a channel does with a publication on its way into the log, and with every record that comes out of it.
+ */
+import type { Bus, LogRecord, MembershipRecord, PublicationRecord } from "../bus/bus.ts";
+import type { Clock } from "../clock/clock.ts";
+import type { Connection } from "../connection/connection.ts";
+import type { Counters } from "../metrics/counters.ts";
+import { messageSent, publicationHead, transcode, withPosition } from "../protocol/encode.ts";
+import type { History as HistoryRequest, Presence, Publish, StreamPosition } from "../protocol/messages.ts";
+import { type Refusal, refusal } from "../protocol/refusal.ts";
+import { type FanOut, topicOf } from "./fan-out.ts";
+import type { History } from "./history.ts";
+import type { Idempotency } from "./idempotency.ts";
+import { type Policies, type Policy, refuse } from "./policy.ts";
+import type { Members } from "./presence.ts";
+
+export interface ChannelParts {
+  readonly bus: Bus;
+  readonly policies: Policies;
+  readonly fanOut: FanOut;
+  readonly history: History;
+  readonly idempotency: Idempotency;
+  readonly members: Members;
+  readonly counters: Counters;
+  readonly clock: Clock;
+}
+
+export class Channels {
+  readonly #parts: ChannelParts;
+
+  constructor(parts: ChannelParts) {
+    this.#parts = parts;
+  }
+
+  /** Appends a client's message to the log and acknowledges it once the log has it. Hot path. */
+  publish(connection: Connection, request: Publish): Refusal | undefined {
+    const { bus, policies, idempotency, counters, clock } = this.#parts;
+    const { channel, key, target } = request;
+    const { identity } = connection;
+    const policy = policies.of(channel);
+    const isSubscriber = connection.socket?.isSubscribed(topicOf(channel, connection.format)) ?? false;
+    const reason = refuse(policy.publish, policy, {
+      channel,
+      identity,
+      granted: identity?.publish ?? [],
+      isSubscriber,
+    });
+    if (reason === "not_subscribed") return refusal(reason);
+    if (reason !== undefined) return refusal(reason, `Not allowed to publish to channel ${channel}`);
+    const nowMs = clock.nowMs();
+    if (policy.rate !== undefined && !policy.rate.take(connection.slot, 1, nowMs)) {
+      counters.rateLimited += 1;
+      const retryAfter = Math.max(1, Math.ceil(policy.rate.waitMs(connection.slot, 1, nowMs) / 1000));
+      return { ...refusal("rate_limit"), retryAfter };
+    }
+    const before = key === undefined ? undefined : idempotency.find(channel, identity?.userId, key);
+    if (before !== undefined) {
+      counters.duplicates += 1;
+      this.#acknowledge(connection, request, policy, before, 0);
+      return undefined;
+    }
+    const record: PublicationRecord = {
+      kind: "publication",
+      channel,
+      head: publicationHead(channel, connection.id, request.messageJson, clock.unixSeconds(), identity?.userIdJson),
+      sender: connection.id,
+      echo: request.echo ?? policy.echo,
+      target,
+      key,
+      userId: identity?.userId,
+      acceptedAtMs: nowMs,
+    };
+    bus.append(record, (outcome) => {
+      if (outcome === "unavailable") connection.send(unavailable(request));
+      else this.#acknowledge(connection, request, policy, outcome, this.#countRecipients(record));
+      counters.appendLatency.observe(clock.nowMs() - nowMs);
+    });
+    return undefined;
+  }
+
+  /** The members of a channel with presence, for whoever may subscribe to it. */
+  presence(connection: Connection, { channel, id }: Presence): Refusal | undefined {
+    const { policies, members } = this.#parts;
+    const policy = policies.of(channel);
+    const refused = this.#refuseReader(connection, channel, policy);
+    if (refused !== undefined) return refused;
+    if (!policy.presence) return refusal("invalid_channel", `Channel ${channel} has no presence`);
+    const list = members.list(channel);
+    connection.send({ success: true, action: "presence", channel, id, members: list, count: list.length });
+    return undefined;
+  }
+
+  /** The latest messages, oldest first, for whoever may subscribe; none where the channel keeps none. */
+  history(connection: Connection, { channel, id, limit, before }: HistoryRequest): Refusal | undefined {
+    const { bus, policies, fanOut, history } = this.#parts;
+    const policy = policies.of(channel);
+    const refused = this.#refuseReader(connection, channel, policy);
+    if (refused !== undefined) return refused;
+    fanOut.flush();
+    const { size } = policy.history;
+    const entries = size === 0 ? [] : history.latest(channel, policy, Math.min(limit ?? size, size), before);
+    const messages = `[${entries.map(({ body }) => `${body}}`).join(",")}]`;
+    const idField = id === undefined ? "" : `,"id":${JSON.stringify(id)}`;
+    const { epoch } = size === 0 ? bus.tail(channel) : history.position(channel, policy);
+    const frame = `{"success":true,"action":"history","channel":"${channel}","messages":${messages},"epoch":"${epoch}"${idField}}`;
+    connection.sendEncoded(connection.format === "json" ? frame : transcode(frame));
+    return undefined;
+  }
+
+  /** Applies one record of the log, in its order, on every node alike. Hot path. */
+  apply(record: LogRecord, position: StreamPosition): void {
+    if (record.kind === "publication") this.#applyPublication(record, position);
+    else this.#applyMembership(record);
+  }
+
+  #applyPublication(record: PublicationRecord, position: StreamPosition): void {
+    const { policies, fanOut, history, idempotency, counters } = this.#parts;
+    const { channel, head, key, userId, target, acceptedAtMs } = record;
+    if (key !== undefined) {
+      if (idempotency.find(channel, userId, key) !== undefined) return;
+      idempotency.add(channel, userId, key, position);
+    }
+    counters.publications += 1;
+    const except = record.echo ? undefined : record.sender;
+    const policy = policies.of(channel);
+    if (policy.history.size === 0 || target !== undefined)
+      return fanOut.add({ channel, body: head, target, except, acceptedAtMs, keep: undefined });
+    const body = withPosition(head, position);
+    const keep = (): void => history.push(channel, policy, position, body);
+    fanOut.add({ channel, body, target, except, acceptedAtMs, keep });
+  }
+
+  #applyMembership(record: MembershipRecord): void {
+    const { fanOut, members, clock } = this.#parts;
+    if (!members.apply(record)) return;
+    const { kind, channel, member } = record;
+    const frame = {
+      action: "presence",
+      event: kind,
+      channel,
+      member,
+      count: members.countIn(channel),
+      time: clock.unixSeconds(),
+    };
+    const body = JSON.stringify(frame).slice(0, -1);
+    fanOut.add({ channel, body, target: undefined, except: undefined, acceptedAtMs: clock.nowMs(), keep: undefined });
+  }
+
+  #acknowledge(
+    connection: Connection,
+    { id, channel, target }: Publish,
+    policy: Policy,
+    position: StreamPosition,
+    count: number,
+  ): void {
+    const isKept = policy.history.size > 0 && target === undefined;
+    const frame = messageSent(id, channel, count, isKept ? position : undefined);
+    connection.sendEncoded(connection.format === "json" ? frame : transcode(frame));
+  }
+
+  #countRecipients({ channel, target, echo, sender }: PublicationRecord): number {
+    const { fanOut } = this.#parts;
+    const except = echo ? undefined : sender;
+    if (target !== undefined) return fanOut.recipients(channel, target, except).length;
+    return fanOut.countRecipients(channel) - (except !== undefined && fanOut.isSubscribed(except, channel) ? 1 : 0);
+  }
+
+  #refuseReader(connection: Connection, channel: string, policy: Policy): Refusal | undefined {
+    const { identity } = connection;
+    if (connection.socket?.isSubscribed(topicOf(channel, connection.format))) return undefined;
+    const granted = identity?.channels ?? [];
+    const reason = refuse(policy.subscribe, policy, { channel, identity, granted, isSubscriber: false });
+    return reason === undefined ? undefined : refusal(reason, `Not allowed on channel ${channel}`);
+  }
+}
+
+function unavailable({ id, channel }: Publish): object {
+  const { code, error } = refusal("unavailable");
+  return { success: false, action: "error", error, code, request: "message", channel, id };
+}

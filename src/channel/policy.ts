@@ -1,0 +1,136 @@
+/**
+ * The rules of each channel, from the patterns of the configuration.
+ *
+ * Policies cascade: all patterns that match a channel are merged from the least to the most specific, so a pattern that
+ * names only `history` keeps the protection of the wider pattern above it.
+ */
+import type { Identity } from "../auth/identity.ts";
+import { TokenBuckets } from "../limit/token-buckets.ts";
+import { compareSpecificity, matches } from "../protocol/names.ts";
+import type { PolicyOptions } from "./policy-options.ts";
+
+/** A rule of `subscribe` or `publish`; see `PolicyOptions`. */
+export type Rule = string;
+
+export interface Policy {
+  /** The most specific pattern that matches: the policy's name in metrics. */
+  readonly name: string;
+  readonly subscribe: readonly Rule[];
+  readonly publish: readonly Rule[];
+  readonly history: { readonly size: number; readonly seconds: number };
+  readonly presence: boolean;
+  readonly echo: boolean;
+  /** Per connection, for all channels of the pattern that set the rate; `undefined`: no limit of its own. */
+  readonly rate: TokenBuckets | undefined;
+  /** The matching patterns with a `{user}` word, for the rule `owner`. */
+  readonly ownerPatterns: readonly string[];
+}
+
+const builtIn: Required<PolicyOptions> = {
+  subscribe: ["anyone"],
+  publish: ["subscriber"],
+  history: { size: 0, seconds: 0 },
+  presence: false,
+  rate: 0,
+  echo: true,
+};
+
+/** Names seen lately keep their resolved policy; a full cache is emptied, which costs a second look at each name. */
+const cachedNamesMax = 10_000;
+
+export class Policies {
+  readonly #patterns: readonly { pattern: string; selects: string; options: PolicyOptions }[];
+  readonly #rates = new Map<string, TokenBuckets>();
+  readonly #byPatterns = new Map<string, Policy>();
+  readonly #byChannel = new Map<string, Policy>();
+
+  /** `capacity`: the number of slots to begin with, see `grow`. */
+  constructor(options: Readonly<Record<string, PolicyOptions>>, capacity: number) {
+    this.#patterns = Object.entries(options)
+      .map(([pattern, policy]) => ({ pattern, selects: pattern.replaceAll("{user}", "*"), options: policy }))
+      .sort((a, b) => compareSpecificity(a.pattern, b.pattern));
+    for (const { pattern, options: policy } of this.#patterns) {
+      if (policy.rate) this.#rates.set(pattern, new TokenBuckets(policy.rate, policy.rate / 60_000, capacity));
+    }
+  }
+
+  /** The policy of `channel`. Hot path: one look-up for a name seen lately. */
+  of(channel: string): Policy {
+    const cached = this.#byChannel.get(channel);
+    if (cached !== undefined) return cached;
+    if (this.#byChannel.size >= cachedNamesMax) this.#byChannel.clear();
+    const policy = this.#resolve(channel);
+    this.#byChannel.set(channel, policy);
+    return policy;
+  }
+
+  /** Fills the rate buckets of a slot for its new owner. */
+  reset(slot: number, nowMs: number): void {
+    for (const buckets of this.#rates.values()) buckets.reset(slot, nowMs);
+  }
+
+  grow(capacity: number): void {
+    for (const buckets of this.#rates.values()) buckets.grow(capacity);
+  }
+
+  #resolve(channel: string): Policy {
+    const matching = this.#patterns.filter(({ selects }) => matches(selects, channel));
+    const key = matching.map(({ pattern }) => pattern).join(" ");
+    const known = this.#byPatterns.get(key);
+    if (known !== undefined) return known;
+    const merged: Required<PolicyOptions> = { ...builtIn };
+    let rate: TokenBuckets | undefined;
+    for (const { pattern, options } of matching) {
+      for (const [field, value] of Object.entries(options))
+        if (value !== undefined) Object.assign(merged, { [field]: value });
+      if (options.rate !== undefined) rate = this.#rates.get(pattern);
+    }
+    const policy = {
+      ...(merged as Required<{ [K in keyof PolicyOptions]: NonNullable<PolicyOptions[K]> }>),
+      name: matching.at(-1)?.pattern ?? "none",
+      rate,
+      ownerPatterns: matching.map(({ pattern }) => pattern).filter((pattern) => pattern.includes("{user}")),
+    };
+    this.#byPatterns.set(key, policy);
+    return policy;
+  }
+}
+
+/** What a rule is asked about. */
+export interface Request {
+  readonly channel: string;
+  readonly identity: Identity | undefined;
+  /** The claim or subscribe token that may grant it: patterns. */
+  readonly granted: readonly string[];
+  readonly isSubscriber: boolean;
+}
+
+/** Why a request is not allowed by `rules`, as an error code; `undefined` where it is. */
+export function refuse(
+  rules: readonly Rule[],
+  policy: Policy,
+  request: Request,
+): "forbidden" | "unauthenticated" | "not_subscribed" | undefined {
+  if (rules.some((rule) => holds(rule, policy, request))) return undefined;
+  if (rules.includes("subscriber")) return "not_subscribed";
+  return request.identity === undefined && !rules.includes("nobody") ? "unauthenticated" : "forbidden";
+}
+
+function holds(rule: Rule, policy: Policy, { channel, identity, granted, isSubscriber }: Request): boolean {
+  switch (rule) {
+    case "anyone":
+      return true;
+    case "subscriber":
+      return isSubscriber;
+    case "authenticated":
+      return identity !== undefined;
+    case "granted":
+      return granted.some((pattern) => matches(pattern, channel, identity?.userId));
+    case "owner":
+      return identity !== undefined && policy.ownerPatterns.some((p) => matches(p, channel, identity.userId));
+    case "nobody":
+      return false;
+    default:
+      return rule === `role:${identity?.role}` && identity !== undefined;
+  }
+}

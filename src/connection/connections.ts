@@ -1,0 +1,120 @@
+/**
+ * All connections of this process, by slot and by user.
+ *
+ * Opening takes a slot and closing gives it back; whoever keeps something per slot is told of both, and of growth,
+ * through `onOpen`, `onClose` and `slots.onGrow`.
+ */
+import { randomBytes } from "node:crypto";
+import type { Identity } from "../auth/identity.ts";
+import type { Format } from "../protocol/decode.ts";
+import { Connection, type Socket, type Transport } from "./connection.ts";
+import { connectionId, Slots, slotOf } from "./slots.ts";
+
+export class Connections {
+  readonly slots = new Slots();
+  readonly #node: number;
+  /** Names this life of this node: ids start again with a process, sessions do not. */
+  readonly incarnation = randomBytes(6).toString("base64url");
+  readonly #transport: Transport;
+  readonly #bySlot: (Connection | undefined)[] = []; // [slot]
+  readonly #byUser = new Map<string, Set<Connection>>();
+  readonly #openListeners: ((connection: Connection) => void)[] = [];
+  readonly #closeListeners: ((connection: Connection) => void)[] = [];
+  #count = 0;
+  #msgpackCount = 0;
+
+  /** `node` is this process' number in the cluster, 0 to 2047. */
+  constructor(node: number, transport: Transport) {
+    this.#node = node;
+    this.#transport = transport;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Connections that speak MessagePack. */
+  get msgpackCount(): number {
+    return this.#msgpackCount;
+  }
+
+  onOpen(listener: (connection: Connection) => void): void {
+    this.#openListeners.push(listener);
+  }
+
+  onClose(listener: (connection: Connection) => void): void {
+    this.#closeListeners.push(listener);
+  }
+
+  open(socket: Socket, format: Format, address: string, identity: Identity | undefined): Connection {
+    const slot = this.slots.take();
+    const id = connectionId(this.#node, this.slots.generation(slot), slot);
+    const connection = new Connection(slot, id, socket, format, address, identity, this.#transport);
+    this.#bySlot[slot] = connection;
+    this.#count += 1;
+    if (format === "msgpack") this.#msgpackCount += 1;
+    this.#transport.counters.connectionsOpened += 1;
+    if (identity !== undefined) this.#addUser(connection, identity);
+    for (const listener of this.#openListeners) listener(connection);
+    return connection;
+  }
+
+  /** Called once the socket is closed, whoever closed it. */
+  closed(connection: Connection): void {
+    connection.socket = undefined;
+    connection.inbox = undefined;
+    this.#transport.counters.closed[connection.closing ?? "client"] += 1;
+    for (const listener of this.#closeListeners) listener(connection);
+    if (connection.identity !== undefined) this.#removeUser(connection, connection.identity);
+    this.#bySlot[connection.slot] = undefined;
+    this.#count -= 1;
+    if (connection.format === "msgpack") this.#msgpackCount -= 1;
+    this.slots.release(connection.slot);
+  }
+
+  /** Makes the connection that of `identity`. */
+  identify(connection: Connection, identity: Identity): void {
+    if (connection.identity !== undefined) this.#removeUser(connection, connection.identity);
+    connection.identity = identity;
+    this.#addUser(connection, identity);
+  }
+
+  /** The open connection with this id on this node; ids of earlier owners of its slot find nothing. */
+  byId(id: number): Connection | undefined {
+    const connection = this.#bySlot[slotOf(id)];
+    return connection?.id === id ? connection : undefined;
+  }
+
+  bySlot(slot: number): Connection | undefined {
+    return this.#bySlot[slot];
+  }
+
+  byUser(userId: string): Iterable<Connection> {
+    return this.#byUser.get(userId) ?? [];
+  }
+
+  /** All open connections, in slot order. Safe while connections close. */
+  *[Symbol.iterator](): Iterator<Connection> {
+    for (let slot = 1; slot < this.#bySlot.length; slot += 1) {
+      const connection = this.#bySlot[slot];
+      if (connection !== undefined) yield connection;
+    }
+  }
+
+  /** Names one connection for logs and the server API: unlike its id, never used again by a later process. */
+  session(connection: Connection): string {
+    return `${this.incarnation}.${connection.id.toString(36)}`;
+  }
+
+  #addUser(connection: Connection, identity: Identity): void {
+    const connections = this.#byUser.get(identity.userId);
+    if (connections === undefined) this.#byUser.set(identity.userId, new Set([connection]));
+    else connections.add(connection);
+  }
+
+  #removeUser(connection: Connection, identity: Identity): void {
+    const connections = this.#byUser.get(identity.userId);
+    connections?.delete(connection);
+    if (connections?.size === 0) this.#byUser.delete(identity.userId);
+  }
+}

@@ -1,0 +1,49 @@
+/** `serve`: a gateway as a process, from its start to the signal that ends it. Works as PID 1. */
+import { constants } from "node:os";
+import type { Config } from "../config/config-schema.ts";
+import { createLog } from "../log/log.ts";
+import { type Gateway, startGateway } from "./gateway.ts";
+import { version } from "./version.ts";
+
+/** Runs until a signal ends the process. Rejects where the gateway cannot start. */
+export async function runGateway(config: Config, warnings: readonly string[]): Promise<void> {
+  const log = createLog(config.log);
+  for (const warning of warnings) log.warn({ warning }, "configuration");
+  process.on("uncaughtException", (err) => {
+    log.fatal({ err }, "the process ends: an unexpected error");
+    process.exit(1);
+  });
+
+  let gateway: Gateway | undefined;
+  let isStopping = false;
+  const stop = async (signal: "SIGTERM" | "SIGINT"): Promise<void> => {
+    if (isStopping || gateway === undefined) {
+      log.info({ signal }, "ended at once");
+      process.exit(128 + constants.signals[signal]);
+    }
+    isStopping = true;
+    // Whoever presses Ctrl-C has no load balancer that must notice first.
+    const delaySeconds = signal === "SIGINT" ? 0 : config.drain.delaySeconds;
+    log.info({ signal, delaySeconds, drainSeconds: config.drain.seconds }, "draining; a second signal ends at once");
+    await gateway.stop({ delaySeconds });
+    log.info({}, "stopped");
+    process.exit(0);
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+  process.on("SIGHUP", () => {
+    try {
+      gateway?.reloadCertificate();
+      log.info({}, "certificate reloaded");
+    } catch (err) {
+      log.error({ err }, "certificate not reloaded: the old one stays");
+    }
+  });
+
+  gateway = await startGateway(config, log);
+  log.info(
+    { version, node: process.version, port: gateway.port, host: config.host, adminPort: gateway.adminPort },
+    "listening",
+  );
+  log.info({ url: `http://${config.adminHost}:${gateway.adminPort}/` }, "open this page in two tabs to chat");
+}

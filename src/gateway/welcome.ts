@@ -1,0 +1,35 @@
+/** The first frame of a connection: who it is here, and what it may send. */
+import type { TokenFault } from "../auth/token-verifier.ts";
+import type { Config } from "../config/config-schema.ts";
+import type { Connection } from "../connection/connection.ts";
+import type { Connections } from "../connection/connections.ts";
+
+export function welcomeFrame(
+  config: Config,
+  connections: Connections,
+  connection: Connection,
+  authError: TokenFault | undefined,
+  unixSeconds: number,
+): object {
+  const { identity } = connection;
+  return {
+    action: "welcome",
+    heartbeat_interval: config.heartbeatInterval,
+    connection_id: connection.id,
+    authenticated: identity !== undefined,
+    ...(identity !== undefined && {
+      user_id: JSON.parse(identity.userIdJson),
+      role: identity.role,
+      expires_in: Math.max(0, identity.expiresAt - unixSeconds),
+    }),
+    auth_error: authError,
+    session: connections.session(connection),
+    node: connections.incarnation,
+    limits: {
+      messages_per_minute: config.maxMessagesPerMinute,
+      message_bytes_max: config.messageBytesMax,
+      batch_items_max: config.batchItemsMax,
+      channels_max: config.channelsPerConnectionMax,
+    },
+  };
+}

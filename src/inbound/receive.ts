@@ -1,0 +1,187 @@
+/**
+ * The whole inbound story: limit, decode, dispatch, refuse; one frame after the other.
+ *
+ * The rule: frames of a connection are handled in the order they arrive, also while one of them waits for something
+ * (a key to be fetched, a queue to drain): what arrives meanwhile waits in the connection's inbox.
+ */
+import type { Clock } from "../clock/clock.ts";
+import type { Connection, Inbox } from "../connection/connection.ts";
+import type { Sweep } from "../connection/sweep.ts";
+import type { Log } from "../log/log.ts";
+import type { Counters } from "../metrics/counters.ts";
+import { type DecodeLimits, decode } from "../protocol/decode.ts";
+import { errorFrame } from "../protocol/encode.ts";
+import type { ClientMessage } from "../protocol/messages.ts";
+import { isRefusal, type Refusal, refusal } from "../protocol/refusal.ts";
+import type { Limits } from "./limits.ts";
+
+export interface ReceiveOptions extends DecodeLimits {
+  readonly messageBytesMax: number;
+  /** Bytes that may wait behind an asynchronous step of one connection. */
+  readonly inboxBytesMax: number;
+}
+
+/** What carries a message out: a refusal, nothing, or a promise of either where it must wait. */
+export type Outcome = Refusal | undefined | Promise<Refusal | undefined>;
+
+export interface ReceiveParts {
+  readonly limits: Limits;
+  readonly sweep: Sweep;
+  readonly counters: Counters;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The dispatch table, see `handlers.ts`. */
+  dispatch(connection: Connection, message: ClientMessage): Outcome;
+}
+
+/**
+ * Only its action tells which bucket a frame pays from, so frames of this size are decoded before they are charged:
+ * decoding them costs less than a microsecond. Larger ones are no heartbeats, and pay first.
+ */
+const heartbeatBytesMax = 128;
+
+/** What a waiting frame costs besides its bytes. */
+const waitingOverheadBytes = 128;
+
+export class Receiver {
+  readonly #options: ReceiveOptions;
+  readonly #parts: ReceiveParts;
+
+  constructor(options: ReceiveOptions, parts: ReceiveParts) {
+    this.#options = options;
+    this.#parts = parts;
+  }
+
+  /** Takes one frame. Hot path: never throws, keeps no view of `bytes`. */
+  receive(connection: Connection, bytes: ArrayBuffer, isBinary: boolean): void {
+    const { counters, sweep, clock } = this.#parts;
+    if (!connection.isOpen) return;
+    counters.framesIn += 1;
+    counters.bytesIn += bytes.byteLength;
+    sweep.heard(connection, clock.nowMs());
+    if (bytes.byteLength > this.#options.messageBytesMax)
+      return connection.close("message_too_big", `message too big: at most ${this.#options.messageBytesMax} bytes`);
+    if (connection.inbox === undefined) this.#settle(connection, this.#handle(connection, bytes, isBinary));
+    else this.#wait(connection, connection.inbox, new Uint8Array(bytes.slice(0)), isBinary);
+  }
+
+  /** Handles the frames that waited, in order; stops again at the first that must wait itself. */
+  resume(connection: Connection): void {
+    const frames = connection.inbox?.frames ?? [];
+    connection.inbox = undefined;
+    for (const [i, { bytes, isBinary }] of frames.entries()) {
+      if (!connection.isOpen) return;
+      this.#settle(connection, this.#handle(connection, bytes, isBinary));
+      if (connection.inbox === undefined) continue;
+      for (const { bytes: later, isBinary: isLaterBinary } of frames.slice(i + 1))
+        this.#wait(connection, connection.inbox, later, isLaterBinary);
+      return;
+    }
+  }
+
+  #handle(connection: Connection, bytes: ArrayBuffer | Uint8Array, isBinary: boolean): Outcome {
+    const { byteLength } = bytes;
+    const isSmall = byteLength <= heartbeatBytesMax;
+    if (!isSmall && !this.#charge(connection, undefined, byteLength)) return undefined;
+    const message = decode(bytes, isBinary, connection.format, this.#options);
+    if (isSmall && !this.#charge(connection, message, byteLength)) return undefined;
+    return isRefusal(message) ? message : this.#carryOut(connection, message);
+  }
+
+  /** Counts and dispatches one message; a batch item after the other comes here as well. */
+  #carryOut(connection: Connection, message: ClientMessage): Outcome {
+    this.#parts.counters.messages[message.action] += 1;
+    try {
+      if (message.action === "batch") return this.#carryOutBatch(connection, message.items, 0);
+      return this.#parts.dispatch(connection, message);
+    } catch (error) {
+      return this.#failed(connection, message, error);
+    }
+  }
+
+  #carryOutBatch(connection: Connection, items: readonly (ClientMessage | Refusal)[], from: number): Outcome {
+    for (let i = from; i < items.length && connection.isOpen; i += 1) {
+      const item = items[i]!;
+      if (i > 0 && !this.#charge(connection, item, 0)) continue; // the first is paid for by the frame
+      const outcome = isRefusal(item) ? item : this.#carryOut(connection, item);
+      if (outcome instanceof Promise) {
+        const message = item as ClientMessage;
+        return outcome
+          .catch((error: unknown) => this.#failed(connection, message, error))
+          .then((refused) => {
+            if (refused !== undefined) this.refuse(connection, refused);
+            return this.#carryOutBatch(connection, items, i + 1);
+          });
+      }
+      if (outcome !== undefined) this.refuse(connection, outcome);
+    }
+    return undefined;
+  }
+
+  /** Answers a refusal at once, or keeps later frames waiting until the outcome is known. */
+  #settle(connection: Connection, outcome: Outcome): void {
+    if (outcome === undefined) return;
+    if (!(outcome instanceof Promise)) return this.refuse(connection, outcome);
+    connection.inbox = { frames: [], bytes: 0 };
+    outcome
+      .catch((error: unknown) => this.#failed(connection, undefined, error))
+      .then((refused) => {
+        connection.cork(() => {
+          if (refused !== undefined) this.refuse(connection, refused);
+          this.resume(connection);
+        });
+      });
+  }
+
+  #wait(connection: Connection, inbox: Inbox, bytes: Uint8Array, isBinary: boolean): void {
+    inbox.frames.push({ bytes, isBinary });
+    inbox.bytes += bytes.byteLength + waitingOverheadBytes;
+    if (inbox.bytes > this.#options.inboxBytesMax)
+      connection.close("flooding", "too much sent while a request was waiting");
+  }
+
+  /** Takes the price of a frame from its bucket; answers and counts where it is not covered. */
+  #charge(connection: Connection, message: ClientMessage | Refusal | undefined, byteLength: number): boolean {
+    const { limits, clock } = this.#parts;
+    const { slot } = connection;
+    const nowMs = clock.nowMs();
+    const isHeartbeat =
+      message !== undefined && "action" in message && (message.action === "pong" || message.action === "ping");
+    const buckets = isHeartbeat ? limits.heartbeats : limits.messages;
+    if (limits.bytes?.take(slot, byteLength, nowMs) === false)
+      return this.#limited(connection, message, limits.bytes.waitMs(slot, byteLength, nowMs), nowMs);
+    if (buckets?.take(slot, 1, nowMs) === false)
+      return this.#limited(connection, message, buckets.waitMs(slot, 1, nowMs), nowMs);
+    return true;
+  }
+
+  #limited(connection: Connection, message: ClientMessage | Refusal | undefined, waitMs: number, nowMs: number): false {
+    const { limits, counters } = this.#parts;
+    const { slot } = connection;
+    counters.rateLimited += 1;
+    if (limits.refusals?.take(slot, 1, nowMs) === false)
+      connection.close("flooding", "flooding: slow down before you return");
+    else if (limits.notices.take(slot, 1, nowMs)) {
+      const id = message !== undefined && "id" in message ? message.id : undefined;
+      const request = message === undefined ? undefined : isRefusal(message) ? message.request : message.action;
+      this.refuse(connection, {
+        ...refusal("rate_limit"),
+        request,
+        id,
+        retryAfter: Math.max(1, Math.ceil(waitMs / 1000)),
+      });
+    }
+    return false;
+  }
+
+  /** Tells the client, and counts. */
+  refuse(connection: Connection, why: Refusal): void {
+    this.#parts.counters.refusals[why.code] += 1;
+    connection.send(errorFrame(why));
+  }
+
+  #failed(connection: Connection, message: ClientMessage | undefined, error: unknown): Refusal {
+    this.#parts.log.error({ connection: connection.id, action: message?.action, err: error }, "handler failed");
+    return refusal("internal");
+  }
+}

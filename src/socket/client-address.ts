@@ -1,0 +1,39 @@
+/**
+ * The client's own address behind trusted proxies. What a peer claims, by PROXY protocol or X-Forwarded-For, counts only
+ * where the peer is listed: uWebSockets.js itself accepts either from anyone.
+ */
+import { BlockList, isIP } from "node:net";
+import type { HandshakeRequest } from "./handshake.ts";
+
+export class TrustedProxies {
+  readonly #trusted = new BlockList();
+
+  /** Addresses and networks in CIDR notation. */
+  constructor(proxies: readonly string[]) {
+    for (const proxy of proxies) {
+      const [address = "", prefix] = proxy.split("/");
+      if (prefix === undefined) this.#trusted.addAddress(address, family(address));
+      else this.#trusted.addSubnet(address, Number(prefix), family(address));
+    }
+  }
+
+  /** Walks back from the socket, hop by hop, to the first address that is not a trusted proxy. */
+  clientAddress({ peerAddress, proxiedAddress, headers }: HandshakeRequest): string {
+    let address = peerAddress;
+    if (!this.#isTrusted(address)) return address;
+    if (proxiedAddress !== "") address = proxiedAddress;
+    const hops = (headers.get("x-forwarded-for") ?? "").split(",").map((hop) => hop.trim());
+    while (this.#isTrusted(address)) {
+      const hop = hops.pop();
+      if (hop === undefined || isIP(hop) === 0) break; // a name or a port would be the proxy's mistake, or a lie
+      address = hop;
+    }
+    return address;
+  }
+
+  #isTrusted(address: string): boolean {
+    return isIP(address) !== 0 && this.#trusted.check(address, family(address));
+  }
+}
+
+const family = (address: string): "ipv4" | "ipv6" => (isIP(address) === 6 ? "ipv6" : "ipv4");

@@ -1,0 +1,100 @@
+/**
+ * What a handshake asks for, read from its request once, and whether it is one.
+ *
+ * uWebSockets.js accepts an old version and a missing Connection header: the checks of RFC 6455, section 4.2.1, are
+ * made here. The request is gone when its handler returns, so everything is copied out first.
+ */
+import type { Format } from "../protocol/decode.ts";
+import type { HttpRequest, HttpResponse } from "../uws/uws.ts";
+
+export interface HandshakeRequest {
+  readonly headers: ReadonlyMap<string, string>;
+  readonly query: URLSearchParams;
+  /** The address at the other end of the TCP connection, and the one a PROXY v2 header claimed; text, "" for none. */
+  readonly peerAddress: string;
+  readonly proxiedAddress: string;
+}
+
+/** Copies what is needed. Repeated headers are joined by commas, as RFC 9110 allows. */
+export function readHandshake(req: HttpRequest, res: HttpResponse): HandshakeRequest {
+  const headers = new Map<string, string>();
+  req.forEach((name, value) => {
+    const before = headers.get(name);
+    headers.set(name, before === undefined ? value : `${before},${value}`);
+  });
+  return {
+    headers,
+    query: new URLSearchParams(req.getQuery()),
+    peerAddress: addressText(res.getRemoteAddress(), res.getRemoteAddressAsText()),
+    proxiedAddress: addressText(res.getProxiedRemoteAddress(), res.getProxiedRemoteAddressAsText()),
+  };
+}
+
+/** Why the handshake is refused. */
+export interface Rejection {
+  readonly status: "400" | "401" | "403" | "426" | "429" | "503";
+  readonly error: string;
+  readonly retryAfterSeconds?: number;
+}
+
+export const isRejection = (value: object): value is Rejection => "status" in value;
+
+/** The rules of the protocol itself. `undefined` for a proper handshake. */
+export function handshakeFault({ headers }: HandshakeRequest): Rejection | undefined {
+  if (headers.get("upgrade")?.toLowerCase() !== "websocket")
+    return { status: "400", error: "Bad handshake: the Upgrade header must be websocket" };
+  if (!list(headers.get("connection")).some((word) => word.toLowerCase() === "upgrade"))
+    return { status: "400", error: "Bad handshake: the Connection header must hold Upgrade" };
+  if (headers.get("sec-websocket-version") !== "13")
+    return { status: "426", error: "Unsupported WebSocket version: use 13" };
+  if (!/^[A-Za-z0-9+/]{22}==$/.test(headers.get("sec-websocket-key") ?? ""))
+    return { status: "400", error: "Bad handshake: Sec-WebSocket-Key must be 16 bytes in base64" };
+  return undefined;
+}
+
+/** The encoding and the subprotocol that the connection gets. */
+export interface Negotiated {
+  readonly format: Format;
+  /** The subprotocol to answer with: one that was offered, never a token; "" for none. */
+  readonly subprotocol: string;
+}
+
+/** A subprotocol decides before `?format=`. */
+export function negotiate({ headers, query }: HandshakeRequest): Negotiated | Rejection {
+  const offered = list(headers.get("sec-websocket-protocol"));
+  if (offered.includes("tidegate.msgpack.v1")) return { format: "msgpack", subprotocol: "tidegate.msgpack.v1" };
+  const format = query.get("format") ?? "json";
+  if (format !== "json" && format !== "msgpack")
+    return { status: "400", error: "Unknown format: expected json or msgpack" };
+  if (offered.includes("tidegate.json.v1")) return { format: "json", subprotocol: "tidegate.json.v1" };
+  // Browsers fail a handshake whose offered subprotocols are all left unanswered: "bearer" is one of them.
+  return { format, subprotocol: offered[0]?.toLowerCase() === "bearer" ? offered[0] : "" };
+}
+
+/** The token of the handshake; `undefined` for none, `"conflict"` where two places disagree. */
+export function readToken({ headers, query }: HandshakeRequest): { token: string } | "conflict" | undefined {
+  const tokens = new Set<string>(query.getAll("token").filter((token) => token !== ""));
+  const bearer = /^Bearer +(\S+) *$/i.exec(headers.get("authorization") ?? "")?.[1];
+  if (bearer !== undefined) tokens.add(bearer);
+  const offered = list(headers.get("sec-websocket-protocol"));
+  const position = offered.findIndex((word) => word.toLowerCase() === "bearer");
+  const next = position === -1 ? undefined : offered[position + 1];
+  if (next !== undefined && !next.startsWith("tidegate.")) tokens.add(next);
+  if (tokens.size > 1) return "conflict";
+  const [token] = tokens;
+  return token === undefined ? undefined : { token };
+}
+
+function list(header: string | undefined): string[] {
+  return (header ?? "")
+    .split(",")
+    .map((word) => word.trim())
+    .filter((word) => word !== "");
+}
+
+/** IPv4 within IPv6 (`::ffff:1.2.3.4`) is given as the IPv4 address it is. */
+function addressText(bytes: ArrayBuffer, text: ArrayBuffer): string {
+  const octets = new Uint8Array(bytes);
+  const isMapped = octets.length === 16 && octets.subarray(0, 10).every((octet) => octet === 0) && octets[10] === 255;
+  return isMapped ? octets.subarray(12).join(".") : Buffer.from(text).toString("latin1");
+}

@@ -1,0 +1,217 @@
+/**
+ * The public port: uWebSockets.js with its sockets and topics.
+ *
+ * The rule: nothing throws out of a handler, for that ends the process; and inside `dropped` nothing is closed or
+ * published. A certificate is renewed by a second app beside the first: connections stay with the app that took them,
+ * and publications go to every app that has some.
+ */
+import type { Topics } from "../channel/fan-out.ts";
+import type { Clock } from "../clock/clock.ts";
+import type { Connection, Socket } from "../connection/connection.ts";
+import type { Connections } from "../connection/connections.ts";
+import type { SlowConsumers } from "../connection/slow-consumers.ts";
+import type { Sweep } from "../connection/sweep.ts";
+import type { Receiver } from "../inbound/receive.ts";
+import type { Log } from "../log/log.ts";
+import type { EncodedFrame } from "../protocol/encode.ts";
+import { listenError } from "../uws/listen-error.ts";
+import * as uws from "../uws/uws.ts";
+import { rejectHandshake } from "./reject.ts";
+import { type Admission, type UpgradeParts, upgrade } from "./upgrade.ts";
+
+export interface ServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly messageBytesMax: number;
+  readonly sendQueueBytesMax: number;
+  readonly compression: "disabled" | "shared" | "dedicated";
+  /** Empty file names: no TLS. */
+  readonly tls: { readonly certFile: string; readonly keyFile: string; readonly passphrase: string };
+}
+
+export interface ServerParts extends UpgradeParts {
+  readonly connections: Connections;
+  readonly receiver: Receiver;
+  readonly sweep: Sweep;
+  readonly slowConsumers: SlowConsumers;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The first frame of a connection. */
+  welcome(connection: Connection, authError: Admission["authError"]): object;
+  /** Answers `/healthz` and `/readyz`. */
+  answerHealth(res: uws.HttpResponse, req: uws.HttpRequest): void;
+}
+
+/** What uWebSockets.js keeps for a socket: how it was admitted, then whose it is, and in which app. */
+interface UserData {
+  state: Admission | Connection;
+  running?: RunningApp;
+}
+
+interface RunningApp {
+  readonly app: uws.TemplatedApp;
+  connections: number;
+}
+
+export class SocketServer implements Topics {
+  readonly #options: ServerOptions;
+  #apps: RunningApp[] = [];
+  #listenSocket: uws.us_listen_socket | undefined;
+  #parts: ServerParts | undefined;
+
+  constructor(options: ServerOptions) {
+    this.#options = options;
+  }
+
+  /** Opens the port; resolves to its number. Rejects with a text that says what to do where the port is taken. */
+  async listen(parts: ServerParts): Promise<number> {
+    this.#parts = parts;
+    const running = this.#createApp(parts);
+    const { host, port } = this.#options;
+    const listenSocket = uws.listen(running.app, host, port, { exclusive: this.#options.tls.certFile === "" });
+    if (listenSocket === false) throw await listenError(host, port);
+    this.#apps = [running];
+    this.#listenSocket = listenSocket;
+    return uws.us_socket_local_port(listenSocket);
+  }
+
+  /** Stops accepting; connections stay. */
+  closeListener(): void {
+    if (this.#listenSocket !== undefined) uws.us_listen_socket_close(this.#listenSocket);
+    this.#listenSocket = undefined;
+  }
+
+  /** Ends every connection that is left. */
+  closeAll(): void {
+    this.closeListener();
+    for (const { app } of this.#apps) app.close();
+  }
+
+  /** Reads certificate and key again, for connections from now on. Throws, and keeps the old ones, where they are bad. */
+  reloadCertificate(): void {
+    if (this.#parts === undefined || this.#listenSocket === undefined || this.#options.tls.certFile === "") return;
+    const running = this.#createApp(this.#parts);
+    const port = uws.us_socket_local_port(this.#listenSocket);
+    const listenSocket = uws.listen(running.app, this.#options.host, port, { exclusive: false });
+    if (listenSocket === false)
+      throw new Error(`cannot renew certificate: port ${port} cannot be opened a second time`);
+    this.closeListener();
+    this.#listenSocket = listenSocket;
+    this.#apps = [...this.#apps.filter(({ connections }) => connections > 0), running];
+  }
+
+  /** Publishes to every subscriber of `topic`; `except` is left out where it subscribes to it. Hot path. */
+  publish(topic: string, frame: EncodedFrame, isBinary: boolean, except: Socket | undefined): void {
+    const compress = this.#options.compression !== "disabled";
+    const publisher = except?.isSubscribed(topic) ? except : undefined;
+    if (this.#apps.length === 1) {
+      if (publisher === undefined) this.#apps[0]!.app.publish(topic, frame, isBinary, compress);
+      else publisher.publish(topic, frame, isBinary, compress);
+      return;
+    }
+    const owner = (publisher as unknown as uws.WebSocket<UserData> | undefined)?.getUserData().running;
+    for (const running of this.#apps) {
+      if (running === owner) publisher?.publish(topic, frame, isBinary, compress);
+      else running.app.publish(topic, frame, isBinary, compress);
+    }
+  }
+
+  numSubscribers(topic: string): number {
+    if (this.#apps.length === 1) return this.#apps[0]!.app.numSubscribers(topic);
+    return this.#apps.reduce((sum, { app }) => sum + app.numSubscribers(topic), 0);
+  }
+
+  #createApp(parts: ServerParts): RunningApp {
+    const { tls } = this.#options;
+    const app = tls.certFile === "" ? uws.App() : createTlsApp(tls);
+    const running: RunningApp = { app, connections: 0 };
+    app.get("/healthz", parts.answerHealth);
+    app.get("/readyz", parts.answerHealth);
+    app.head("/healthz", parts.answerHealth);
+    app.head("/readyz", parts.answerHealth);
+    app.ws<UserData>("/*", this.#behavior(parts, running));
+    app.any("/*", (res) => {
+      parts.counters.handshakes["426"] += 1;
+      rejectHandshake(res, { status: "426", error: "This port speaks WebSocket: connect with ws:// or wss://" });
+    });
+    return running;
+  }
+
+  #behavior(parts: ServerParts, running: RunningApp): uws.WebSocketBehavior<UserData> {
+    const { connections, receiver, sweep, slowConsumers, clock, log } = parts;
+    const guarded =
+      <A extends unknown[]>(handle: (...args: A) => void) =>
+      (...args: A): void => {
+        try {
+          handle(...args);
+        } catch (error) {
+          log.error({ err: error }, "socket handler failed");
+        }
+      };
+    const { messageBytesMax, sendQueueBytesMax } = this.#options;
+    return {
+      // A frame over this limit ends in 1006 without a word; so that an honest mistake is told 1009, it lies far above.
+      maxPayloadLength: Math.max(2 * messageBytesMax, 2 * 1024 * 1024),
+      maxBackpressure: sendQueueBytesMax,
+      closeOnBackpressureLimit: false, // see SlowConsumers
+      idleTimeout: 0, // see Sweep
+      sendPingsAutomatically: false,
+      compression: compressOptions[this.#options.compression],
+      upgrade: (res, req, context) => {
+        try {
+          upgrade(parts, res, req, context);
+        } catch (error) {
+          log.error({ err: error }, "upgrade failed");
+          res.close();
+        }
+      },
+      open: guarded((ws) => {
+        const data = ws.getUserData();
+        const admission = data.state as Admission;
+        const socket = ws as unknown as Socket;
+        const connection = connections.open(socket, admission.format, admission.address, admission.identity);
+        data.state = connection;
+        running.connections += 1;
+        data.running = running;
+        log.debug({ connection: connection.id, address: admission.address }, "connection opened");
+        const greet = (): void => {
+          connection.send(parts.welcome(connection, admission.authError));
+          receiver.resume(connection);
+        };
+        if (!admission.isLate) return greet();
+        connection.inbox = { frames: [], bytes: 0 }; // nothing is answered before the welcome
+        setImmediate(() => connection.cork(greet));
+      }),
+      message: guarded((ws, bytes, isBinary) =>
+        receiver.receive(ws.getUserData().state as Connection, bytes, isBinary),
+      ),
+      pong: guarded((ws) => sweep.heard(ws.getUserData().state as Connection, clock.nowMs())),
+      ping: guarded((ws) => sweep.heard(ws.getUserData().state as Connection, clock.nowMs())),
+      dropped: guarded((ws) => slowConsumers.dropped(ws.getUserData().state as Connection)),
+      close: guarded((ws, code) => {
+        const connection = ws.getUserData().state as Connection;
+        running.connections -= 1;
+        connections.closed(connection);
+        parts.addresses.release(connection.address);
+        log.debug({ connection: connection.id, code, reason: connection.closing ?? "client" }, "connection closed");
+      }),
+    };
+  }
+}
+
+const compressOptions = {
+  disabled: uws.DISABLED,
+  shared: uws.SHARED_COMPRESSOR | uws.SHARED_DECOMPRESSOR,
+  dedicated: uws.DEDICATED_COMPRESSOR_4KB | uws.DEDICATED_DECOMPRESSOR,
+};
+
+function createTlsApp(tls: ServerOptions["tls"]): uws.TemplatedApp {
+  try {
+    return uws.SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile, passphrase: tls.passphrase });
+  } catch (cause) {
+    throw new Error(
+      `cannot start TLS: tls.certFile and tls.keyFile must be a matching PEM pair, got ${tls.certFile} and ${tls.keyFile}`,
+      { cause },
+    );
+  }
+}
