@@ -8,6 +8,7 @@ import type { SubscriptionGrant } from "../auth/token-verifier.ts";
 import type { Bus, Member } from "../bus/bus.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { Connections } from "../connection/connections.ts";
+import { grown } from "../limit/grown.ts";
 import type { Counters } from "../metrics/counters.ts";
 import type { ErrorCode } from "../protocol/codes.ts";
 import { transcode } from "../protocol/encode.ts";
@@ -46,9 +47,7 @@ export class Subscriptions {
     const { connections } = parts;
     this.#counts = new Uint32Array(connections.slots.capacity);
     connections.slots.onGrow((capacity) => {
-      const larger = new Uint32Array(capacity);
-      larger.set(this.#counts);
-      this.#counts = larger;
+      this.#counts = grown(this.#counts, capacity);
     });
     connections.onOpen(({ slot }) => {
       this.#counts[slot] = 0;

@@ -4,6 +4,8 @@
  * A slot has a generation that changes with each owner, so that nothing late ever reaches the next one. Slots start at
  * 1; fresh ones are handed out before used ones, so that ids on a young node are 1, 2, 3.
  */
+import { grown } from "../limit/grown.ts";
+
 export class Slots {
   #capacity: number;
   #fresh = 1; // the lowest slot never handed out; fresh <= capacity
@@ -50,9 +52,7 @@ export class Slots {
   #grow(): void {
     if (this.#capacity >= slotsMax) throw new Error(`cannot open connection: a process holds at most ${slotsMax - 1}`);
     this.#capacity *= 2;
-    const larger = new Uint32Array(this.#capacity);
-    larger.set(this.#generations);
-    this.#generations = larger;
+    this.#generations = grown(this.#generations, this.#capacity);
     for (const grow of this.#growing) grow(this.#capacity);
   }
 }

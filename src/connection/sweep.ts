@@ -6,6 +6,7 @@
  * frame, is asked by a WebSocket-level ping, which its library answers.
  */
 import type { Clock } from "../clock/clock.ts";
+import { grown } from "../limit/grown.ts";
 import { idleTimeoutText } from "../protocol/codes.ts";
 import type { Connection } from "./connection.ts";
 import type { Connections } from "./connections.ts";
@@ -112,10 +113,4 @@ export class Sweep {
     this.#pingMs = grown(this.#pingMs, capacity);
     this.#tokenAt = grown(this.#tokenAt, capacity);
   }
-}
-
-function grown(array: Float64Array, capacity: number): Float64Array {
-  const larger = new Float64Array(capacity);
-  larger.set(array);
-  return larger;
 }

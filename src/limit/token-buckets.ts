@@ -3,6 +3,8 @@
  *
  * A bucket is two numbers in typed arrays, so a limiter of 100,000 connections is 1.6 MB and a take costs about 11 ns.
  */
+import { grown } from "./grown.ts";
+
 export class TokenBuckets {
   readonly burst: number;
   readonly #ratePerMs: number;
@@ -46,10 +48,4 @@ export class TokenBuckets {
   #tokensAt(slot: number, nowMs: number): number {
     return Math.min(this.burst, this.#tokens[slot]! + (nowMs - this.#sinceMs[slot]!) * this.#ratePerMs);
   }
-}
-
-function grown(array: Float64Array, capacity: number): Float64Array {
-  const larger = new Float64Array(capacity);
-  larger.set(array);
-  return larger;
 }

@@ -1,0 +1,58 @@
+/** A real gateway for a test: every part of it, on free ports, closed when the test ends. */
+import type { TestContext } from "node:test";
+import { loadConfig } from "../../src/config/load-config.ts";
+import { type Gateway, startGateway } from "../../src/gateway/gateway.ts";
+import { createLog } from "../../src/log/log.ts";
+
+export interface TestGateway extends Gateway {
+  /** `ws://127.0.0.1:port` */
+  readonly url: string;
+  /** `http://127.0.0.1:adminPort` */
+  readonly adminUrl: string;
+  /** Each log line, parsed. */
+  readonly logLines: Record<string, unknown>[];
+  /** One metric's value now, by its full name with labels; 0 where it has none. */
+  metric(name: string): Promise<number>;
+}
+
+/** The secret that the test gateway accepts and `test/support/tokens.ts` signs with. */
+export const testSecret = "a secret of the test suite, 32+ bytes";
+
+/**
+ * Starts a gateway. `settings` are configuration keys over the defaults, which here mean: free ports, no message limit,
+ * the test secret, no waiting in a drain.
+ */
+export async function startTestGateway(t: TestContext, settings: Record<string, unknown> = {}): Promise<TestGateway> {
+  const logLines: Record<string, unknown>[] = [];
+  const defaults = {
+    host: "127.0.0.1",
+    port: 0,
+    adminPort: 0,
+    maxMessagesPerMinute: 0,
+    drain: { delaySeconds: 0, seconds: 0 },
+    log: { level: "debug", format: "json" },
+  };
+  const auth = { secret: testSecret, ...(settings.auth as object | undefined) };
+  const { config } = loadConfig({ env: {}, flags: { ...defaults, ...settings, auth } });
+  const log = createLog(config.log, { write: (line) => void logLines.push(JSON.parse(line)) });
+  const gateway = await startGateway(config, log);
+  let isStopped = false;
+  const stop: Gateway["stop"] = async (drain) => {
+    if (isStopped) return;
+    isStopped = true;
+    await gateway.stop(drain);
+  };
+  t.after(() => stop({ delaySeconds: 0, seconds: 0 }));
+  const adminUrl = `http://127.0.0.1:${gateway.adminPort}`;
+  return {
+    ...gateway,
+    stop,
+    url: `${settings.tls === undefined ? "ws" : "wss"}://127.0.0.1:${gateway.port}`,
+    adminUrl,
+    logLines,
+    async metric(name) {
+      const lines = (await (await fetch(`${adminUrl}/metrics`)).text()).split("\n");
+      return Number(lines.find((line) => line.startsWith(`${name} `))?.slice(name.length + 1) ?? 0);
+    },
+  };
+}
