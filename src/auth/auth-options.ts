@@ -1,10 +1,18 @@
 /** The configuration of authentication: the `auth` section, as `config` validates it. */
 
 export const algorithms = [
-  "HS256", "HS384", "HS512",
-  "RS256", "RS384", "RS512",
-  "PS256", "PS384", "PS512",
-  "ES256", "ES384", "ES512",
+  "HS256",
+  "HS384",
+  "HS512",
+  "RS256",
+  "RS384",
+  "RS512",
+  "PS256",
+  "PS384",
+  "PS512",
+  "ES256",
+  "ES384",
+  "ES512",
   "EdDSA",
 ] as const;
 export type Algorithm = (typeof algorithms)[number];

@@ -21,7 +21,7 @@ export interface HistoryEntry {
 interface StoredEntry extends HistoryEntry {
   readonly ring: Ring;
   readonly atMs: number; // monotonic
-  readonly bytes: number;
+  readonly bytes: number; // of its UTF-8, which is what a replay sends, and `entryOverheadBytes`
   older: StoredEntry | undefined; // neighbours in the list of all entries of the node
   newer: StoredEntry | undefined;
 }
@@ -30,11 +30,11 @@ interface Ring {
   readonly channel: string;
   readonly epoch: string;
   readonly policy: Policy;
-  entries: StoredEntry[];
-  first: number; // entries[first..] are kept; the ones before are evicted and soon cut off
+  entries: (StoredEntry | undefined)[];
+  first: number; // entries[first..] are kept; the ones before are evicted, hold nothing and are soon cut off
   floor: string; // offset right before the first entry
   bytes: number;
-  touchedMs: number; // monotonic: the last use, see `forget`
+  touchedMs: number; // monotonic: the last use, see `sweep`
 }
 
 export interface HistoryOptions {
@@ -77,7 +77,7 @@ export class History {
     if (ring === undefined || ring.epoch !== position.epoch)
       ring = this.#newRing(channel, policy, { ...position, offset: "" });
     const atMs = this.#clock.nowMs();
-    const bytes = body.length + entryOverheadBytes;
+    const bytes = Buffer.byteLength(body) + entryOverheadBytes;
     const entry: StoredEntry = {
       offset: position.offset,
       body,
@@ -109,15 +109,15 @@ export class History {
   since(channel: string, policy: Policy, since: StreamPosition): readonly HistoryEntry[] | undefined {
     const ring = this.#ring(channel, policy);
     if (since.epoch !== ring.epoch) return undefined;
-    if (since.offset === ring.floor) return ring.entries.slice(ring.first);
-    const index = ring.entries.findLastIndex((entry) => entry.offset === since.offset);
-    return index < ring.first ? undefined : ring.entries.slice(index + 1);
+    if (since.offset === ring.floor) return kept(ring);
+    const index = ring.entries.findLastIndex((entry) => entry?.offset === since.offset);
+    return index === -1 ? undefined : kept(ring, index + 1);
   }
 
   /** The latest `limit` messages, oldest first; with `before`, the latest of those with a lower offset. */
   latest(channel: string, policy: Policy, limit: number, before?: string): readonly HistoryEntry[] {
     const ring = this.#ring(channel, policy);
-    const entries = ring.entries.slice(ring.first);
+    const entries = kept(ring);
     const older = before === undefined ? entries : entries.filter((entry) => entry.offset < before);
     return limit === 0 ? [] : older.slice(-limit);
   }
@@ -169,6 +169,7 @@ export class History {
   #evictFirst(ring: Ring): void {
     const entry = ring.entries[ring.first]!;
     ring.floor = entry.offset;
+    ring.entries[ring.first] = undefined; // or its text would stay, uncounted, until the cut
     ring.first += 1;
     if (ring.first > 32 && ring.first * 2 > ring.entries.length) {
       ring.entries = ring.entries.slice(ring.first); // amortised: each entry is moved about once
@@ -184,4 +185,5 @@ export class History {
   }
 }
 
+const kept = (ring: Ring, from = ring.first): StoredEntry[] => ring.entries.slice(from) as StoredEntry[];
 const count = (ring: Ring): number => ring.entries.length - ring.first;

@@ -25,7 +25,7 @@ export class Idempotency {
   /** The position of the publication that had this key first; `undefined` where none is known. */
   find(channel: string, userId: string | undefined, key: string): StreamPosition | undefined {
     const seen = this.#seen.get(scoped(channel, userId, key));
-    return seen !== undefined && this.#clock.nowMs() - seen.atMs <= this.#options.seconds * 1000
+    return seen !== undefined && this.#clock.nowMs() - seen.atMs < this.#options.seconds * 1000
       ? seen.position
       : undefined;
   }
@@ -36,13 +36,16 @@ export class Idempotency {
     this.#seen.delete(name); // an expired one: its place in the order is new
     this.#seen.set(name, { position, atMs: nowMs });
     for (const [oldest, { atMs }] of this.#seen) {
-      if (this.#seen.size <= this.#options.keysMax && nowMs - atMs <= this.#options.seconds * 1000) break;
+      if (this.#seen.size <= this.#options.keysMax && nowMs - atMs < this.#options.seconds * 1000) break;
       this.#seen.delete(oldest);
     }
   }
 }
 
-/** No channel holds a space; a user id may hold anything, so its length keeps the parts apart. */
+/**
+ * No channel holds a space; a user id and a key may hold anything, so the id's length keeps the parts apart, and the dash
+ * keeps a key that looks like an id and a key out of that user's scope.
+ */
 function scoped(channel: string, userId: string | undefined, key: string): string {
-  return userId === undefined ? `${channel} ${key}` : `${channel} ${userId.length}:${userId} ${key}`;
+  return userId === undefined ? `${channel} - ${key}` : `${channel} ${userId.length}:${userId} ${key}`;
 }

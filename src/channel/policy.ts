@@ -28,7 +28,7 @@ export interface Policy {
 
 const builtIn: Required<PolicyOptions> = {
   subscribe: ["anyone"],
-  publish: ["subscriber"],
+  publish: ["subscriber", "granted"],
   history: { size: 0, seconds: 0 },
   presence: false,
   rate: 0,
@@ -36,7 +36,7 @@ const builtIn: Required<PolicyOptions> = {
 };
 
 /** Names seen lately keep their resolved policy; a full cache is emptied, which costs a second look at each name. */
-const cachedNamesMax = 10_000;
+const cachedNamesMax = 2000;
 
 export class Policies {
   readonly #patterns: readonly { pattern: string; selects: string; options: PolicyOptions }[];
@@ -65,8 +65,8 @@ export class Policies {
   }
 
   /** Fills the rate buckets of a slot for its new owner. */
-  reset(slot: number, nowMs: number): void {
-    for (const buckets of this.#rates.values()) buckets.reset(slot, nowMs);
+  reset(slot: number): void {
+    for (const buckets of this.#rates.values()) buckets.reset(slot);
   }
 
   grow(capacity: number): void {

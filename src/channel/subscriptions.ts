@@ -4,6 +4,7 @@
  * The rule of a subscription's first moments: reply, then replayed messages, then live ones; nothing between is missing
  * and nothing comes twice, because pending publications are flushed before the topic is joined.
  */
+import { isDeepStrictEqual } from "node:util";
 import type { SubscriptionGrant } from "../auth/token-verifier.ts";
 import type { Bus, Member } from "../bus/bus.ts";
 import type { Connection } from "../connection/connection.ts";
@@ -65,11 +66,10 @@ export class Subscriptions {
   /** Subscribes and replies. `grant` is what the subscribe token of the request allows. */
   subscribe(connection: Connection, request: Subscribe, grant?: SubscriptionGrant): Refusal | undefined {
     const { connections, policies, fanOut, members } = this.#parts;
-    const { slot, format, identity } = connection;
+    const { slot, format } = connection;
     const { channel, id } = request;
     const policy = policies.of(channel);
-    const granted = [...(identity?.channels ?? []), ...(grant?.channels ?? [])];
-    const reason = refuse(policy.subscribe, policy, { channel, identity, granted, isSubscriber: false });
+    const reason = refuseSubscriber(connection, channel, policy, grant?.channels);
     if (reason !== undefined) return refusal(reason, `Not allowed to subscribe to channel ${channel}`);
     const topic = topicOf(channel, format);
     const isNew = connection.socket?.isSubscribed(topic) === false;
@@ -113,29 +113,33 @@ export class Subscriptions {
     connection.send({ success: true, action: "unsubscribe", channel, id });
   }
 
-  /** The connection has another identity than before: members change their name, and rights that are gone end. */
+  /** The connection has another identity than before: rights that are gone end, and members change their name. */
   identified(connection: Connection): void {
-    const { policies } = this.#parts;
-    for (const channel of this.#memberOf.get(connection.id)?.keys() ?? []) {
-      this.#member(connection, channel, "leave");
-      this.#member(connection, channel, "join");
-    }
-    const { identity } = connection;
     for (const topic of connection.socket?.getTopics() ?? []) {
       const channel = channelOf(topic);
       if (connection.grants?.has(channel)) continue; // held by a token of its own
-      const policy = policies.of(channel);
-      const granted = identity?.channels ?? [];
-      const reason = refuse(policy.subscribe, policy, { channel, identity, granted, isSubscriber: true });
+      const reason = refuseSubscriber(connection, channel, this.#parts.policies.of(channel));
       if (reason !== undefined) this.#revoke(connection, channel, reason);
+    }
+    const now = memberFor(connection);
+    for (const [channel, member] of [...(this.#memberOf.get(connection.id) ?? [])]) {
+      if (isDeepStrictEqual(member, now)) continue; // a fresh token of the same user is no news to the others
+      this.#member(connection, channel, "leave");
+      this.#member(connection, channel, "join");
     }
   }
 
-  /** Ends the subscriptions whose subscribe token has ended. Linear in the connections that hold one. */
+  /**
+   * Ends the subscriptions whose subscribe token has ended, where the connection's own rights do not hold them. Linear
+   * in the connections that hold one.
+   */
   endGrants(unixSeconds: number): void {
     for (const connection of this.#granted) {
       for (const [channel, expiresAt] of connection.grants ?? []) {
-        if (expiresAt <= unixSeconds) this.#revoke(connection, channel, "token_expired");
+        if (expiresAt > unixSeconds) continue;
+        connection.grants?.delete(channel);
+        if (refuseSubscriber(connection, channel, this.#parts.policies.of(channel)) !== undefined)
+          this.#revoke(connection, channel, "token_expired");
       }
       if (!connection.grants?.size) this.#granted.delete(connection);
     }
@@ -197,6 +201,12 @@ export class Subscriptions {
     if (this.#options.leaveGraceSeconds === 0 || connection.identity === undefined) write();
     else setTimeout(write, this.#options.leaveGraceSeconds * 1000).unref();
   }
+}
+
+/** Why neither the connection's own rights nor `lent`, the patterns of a subscribe token, open `channel` to it. */
+function refuseSubscriber({ identity }: Connection, channel: string, policy: Policy, lent: readonly string[] = []) {
+  const granted = [...(identity?.channels ?? []), ...lent];
+  return refuse(policy.subscribe, policy, { channel, identity, granted, isSubscriber: false });
 }
 
 function memberFor({ id, identity }: Connection): Member {

@@ -90,7 +90,7 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
   const limits = new Limits(config, slots.capacity);
   for (const perSlot of [limits, policies]) {
     slots.onGrow((capacity) => perSlot.grow(capacity));
-    connections.onOpen(({ slot }) => perSlot.reset(slot, clock.nowMs()));
+    connections.onOpen(({ slot }) => perSlot.reset(slot));
   }
   const dispatch = createDispatch({
     channels,

@@ -8,8 +8,8 @@ import type { Connection } from "../connection/connection.ts";
 import type { Connections } from "../connection/connections.ts";
 import type { Sweep } from "../connection/sweep.ts";
 import type { Counters } from "../metrics/counters.ts";
-import type { Action, Authenticate, ClientMessage, FrameId, MessageOf, Subscribe } from "../protocol/messages.ts";
-import { type Refusal, refusal } from "../protocol/refusal.ts";
+import type { Action, Authenticate, ClientMessage, MessageOf, Subscribe } from "../protocol/messages.ts";
+import { about, type Refusal, refusal } from "../protocol/refusal.ts";
 import type { Outcome } from "./receive.ts";
 
 export interface HandlerParts {
@@ -50,12 +50,6 @@ export function createDispatch(parts: HandlerParts): (connection: Connection, me
   };
 }
 
-/** Names the request in its refusal. */
-function about(message: ClientMessage, why: Refusal): Refusal {
-  const { id, channel } = message as { id?: FrameId; channel?: string };
-  return { ...why, request: message.action, id, channel };
-}
-
 function subscribe(parts: HandlerParts, connection: Connection, message: Subscribe): Outcome {
   const { subscriptions, replayQueueBytesMax } = parts;
   const asksReplay = message.since !== undefined || message.history > 0;
@@ -70,12 +64,15 @@ async function subscribeLater(
   connection: Connection,
   message: Subscribe,
 ): Promise<Refusal | undefined> {
-  await connection.queueBelow(parts.replayQueueBytesMax);
-  if (message.token === undefined) return parts.subscriptions.subscribe(connection, message);
-  const grant: SubscriptionGrant | TokenFault = await parts.verifier.verifySubscription(message.token);
-  if (typeof grant === "string") return refusal(grant);
-  if (grant.userId !== undefined && grant.userId !== connection.identity?.userId)
-    return refusal("forbidden", "Not allowed: the subscribe token is another user's");
+  let grant: SubscriptionGrant | undefined;
+  if (message.token !== undefined) {
+    const verified = await parts.verifier.verifySubscription(message.token);
+    if (typeof verified === "string") return refusal(verified);
+    if (verified.userId !== undefined && verified.userId !== connection.identity?.userId)
+      return refusal("forbidden", "Not allowed: the subscribe token is another user's");
+    grant = verified;
+  }
+  await connection.queueBelow(parts.replayQueueBytesMax); // last: while a token was verified the queue may have filled
   return parts.subscriptions.subscribe(connection, message, grant);
 }
 

@@ -41,8 +41,8 @@ export class Limits {
   }
 
   /** Fills the buckets of a slot for its new owner. */
-  reset(slot: number, nowMs: number): void {
-    for (const buckets of this.#all()) buckets.reset(slot, nowMs);
+  reset(slot: number): void {
+    for (const buckets of this.#all()) buckets.reset(slot);
   }
 
   grow(capacity: number): void {

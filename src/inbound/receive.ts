@@ -12,7 +12,7 @@ import type { Counters } from "../metrics/counters.ts";
 import { type DecodeLimits, decode } from "../protocol/decode.ts";
 import { errorFrame } from "../protocol/encode.ts";
 import type { ClientMessage } from "../protocol/messages.ts";
-import { isRefusal, type Refusal, refusal } from "../protocol/refusal.ts";
+import { about, isRefusal, type Refusal, refusal } from "../protocol/refusal.ts";
 import type { Limits } from "./limits.ts";
 
 export interface ReceiveOptions extends DecodeLimits {
@@ -79,6 +79,7 @@ export class Receiver {
     }
   }
 
+  /** What becomes of one frame. Never throws, and the promise never rejects: `resume` runs outside of any handler. */
   #handle(connection: Connection, bytes: ArrayBuffer | Uint8Array, isBinary: boolean): Outcome {
     const { byteLength } = bytes;
     const isSmall = byteLength <= heartbeatBytesMax;
@@ -88,12 +89,16 @@ export class Receiver {
     return isRefusal(message) ? message : this.#carryOut(connection, message);
   }
 
-  /** Counts and dispatches one message; a batch item after the other comes here as well. */
+  /** Counts and dispatches one message; a batch item after the other comes here as well. Never throws or rejects. */
   #carryOut(connection: Connection, message: ClientMessage): Outcome {
     this.#parts.counters.messages[message.action] += 1;
     try {
-      if (message.action === "batch") return this.#carryOutBatch(connection, message.items, 0);
-      return this.#parts.dispatch(connection, message);
+      const outcome =
+        message.action === "batch"
+          ? this.#carryOutBatch(connection, message.items, 0)
+          : this.#parts.dispatch(connection, message);
+      if (!(outcome instanceof Promise)) return outcome;
+      return outcome.catch((error: unknown) => this.#failed(connection, message, error));
     } catch (error) {
       return this.#failed(connection, message, error);
     }
@@ -105,13 +110,10 @@ export class Receiver {
       if (i > 0 && !this.#charge(connection, item, 0)) continue; // the first is paid for by the frame
       const outcome = isRefusal(item) ? item : this.#carryOut(connection, item);
       if (outcome instanceof Promise) {
-        const message = item as ClientMessage;
-        return outcome
-          .catch((error: unknown) => this.#failed(connection, message, error))
-          .then((refused) => {
-            if (refused !== undefined) this.refuse(connection, refused);
-            return this.#carryOutBatch(connection, items, i + 1);
-          });
+        return outcome.then((refused) => {
+          if (refused !== undefined) this.refuse(connection, refused);
+          return this.#carryOutBatch(connection, items, i + 1);
+        });
       }
       if (outcome !== undefined) this.refuse(connection, outcome);
     }
@@ -123,14 +125,12 @@ export class Receiver {
     if (outcome === undefined) return;
     if (!(outcome instanceof Promise)) return this.refuse(connection, outcome);
     connection.inbox = { frames: [], bytes: 0 };
-    outcome
-      .catch((error: unknown) => this.#failed(connection, undefined, error))
-      .then((refused) => {
-        connection.cork(() => {
-          if (refused !== undefined) this.refuse(connection, refused);
-          this.resume(connection);
-        });
+    outcome.then((refused) => {
+      connection.cork(() => {
+        if (refused !== undefined) this.refuse(connection, refused);
+        this.resume(connection);
       });
+    });
   }
 
   #wait(connection: Connection, inbox: Inbox, bytes: Uint8Array, isBinary: boolean): void {
@@ -140,7 +140,7 @@ export class Receiver {
       connection.close("flooding", "too much sent while a request was waiting");
   }
 
-  /** Takes the price of a frame from its bucket; answers and counts where it is not covered. */
+  /** Takes the price of a frame from its buckets, or nothing; answers and counts where it is not covered. */
   #charge(connection: Connection, message: ClientMessage | Refusal | undefined, byteLength: number): boolean {
     const { limits, clock } = this.#parts;
     const { slot } = connection;
@@ -148,40 +148,42 @@ export class Receiver {
     const isHeartbeat =
       message !== undefined && "action" in message && (message.action === "pong" || message.action === "ping");
     const buckets = isHeartbeat ? limits.heartbeats : limits.messages;
-    if (limits.bytes?.take(slot, byteLength, nowMs) === false)
-      return this.#limited(connection, message, limits.bytes.waitMs(slot, byteLength, nowMs), nowMs);
-    if (buckets?.take(slot, 1, nowMs) === false)
-      return this.#limited(connection, message, buckets.waitMs(slot, 1, nowMs), nowMs);
+    const bytesWaitMs = limits.bytes?.waitMs(slot, byteLength, nowMs) ?? 0;
+    const waitMs = Math.max(bytesWaitMs, buckets?.waitMs(slot, 1, nowMs) ?? 0);
+    if (waitMs > 0) return this.#limited(connection, message, waitMs);
+    limits.bytes?.take(slot, byteLength, nowMs);
+    buckets?.take(slot, 1, nowMs);
     return true;
   }
 
-  #limited(connection: Connection, message: ClientMessage | Refusal | undefined, waitMs: number, nowMs: number): false {
-    const { limits, counters } = this.#parts;
-    const { slot } = connection;
-    counters.rateLimited += 1;
-    if (limits.refusals?.take(slot, 1, nowMs) === false)
-      connection.close("flooding", "flooding: slow down before you return");
-    else if (limits.notices.take(slot, 1, nowMs)) {
-      const id = message !== undefined && "id" in message ? message.id : undefined;
-      const request = message === undefined ? undefined : isRefusal(message) ? message.request : message.action;
-      this.refuse(connection, {
-        ...refusal("rate_limit"),
-        request,
-        id,
-        retryAfter: Math.max(1, Math.ceil(waitMs / 1000)),
-      });
-    }
+  #limited(connection: Connection, message: ClientMessage | Refusal | undefined, waitMs: number): false {
+    this.#parts.counters.rateLimited += 1;
+    const why: Refusal = { ...refusal("rate_limit"), retryAfter: Math.max(1, Math.ceil(waitMs / 1000)) };
+    if (message === undefined) this.refuse(connection, why);
+    else if (isRefusal(message)) this.refuse(connection, { ...message, ...why });
+    else this.refuse(connection, about(message, why));
     return false;
   }
 
-  /** Tells the client, and counts. */
+  /** Tells the client, and counts; a rate limit at most once a second, wherever it stands. */
   refuse(connection: Connection, why: Refusal): void {
+    if (why.code === "rate_limit" && !this.#tellsLimit(connection)) return;
     this.#parts.counters.refusals[why.code] += 1;
     connection.send(errorFrame(why));
   }
 
-  #failed(connection: Connection, message: ClientMessage | undefined, error: unknown): Refusal {
-    this.#parts.log.error({ connection: connection.id, action: message?.action, err: error }, "handler failed");
-    return refusal("internal");
+  /** Counts one more frame over a limit. False where its client was just told of another, or floods and is closed. */
+  #tellsLimit(connection: Connection): boolean {
+    const { limits, clock } = this.#parts;
+    const { slot } = connection;
+    const nowMs = clock.nowMs();
+    if (limits.refusals?.take(slot, 1, nowMs) !== false) return limits.notices.take(slot, 1, nowMs);
+    connection.close("flooding", "flooding: slow down before you return");
+    return false;
+  }
+
+  #failed(connection: Connection, message: ClientMessage, error: unknown): Refusal {
+    this.#parts.log.error({ connection: connection.id, action: message.action, err: error }, "handler failed");
+    return about(message, refusal("internal"));
   }
 }

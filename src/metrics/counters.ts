@@ -2,8 +2,9 @@
  * What the gateway counts, as plain fields: an increment costs 3 ns, a labelled Prometheus counter 160. The registry
  * reads them when it is scraped. Label sets are closed: actions, codes and reasons, never a channel or a user.
  */
-import { type Action, actions } from "../protocol/messages.ts";
+
 import { type CloseReason, closeReasons, type ErrorCode, errorCodes } from "../protocol/codes.ts";
+import { type Action, actions } from "../protocol/messages.ts";
 import { LatencyHistogram } from "./latency-histogram.ts";
 
 export class Counters {

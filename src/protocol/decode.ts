@@ -9,6 +9,7 @@ import { errorTexts } from "./codes.ts";
 import { jsonFault } from "./json-value.ts";
 import type { Action, ClientMessage, FrameId, Publish, StreamPosition, Target } from "./messages.ts";
 import { isChannelName } from "./names.ts";
+import { isPlainMsgpack } from "./plain-msgpack.ts";
 import { invalidField, isRefusal, missingField, type Refusal, refusal } from "./refusal.ts";
 
 export interface DecodeLimits {
@@ -37,7 +38,11 @@ export function decode(
   let frame: unknown;
   try {
     if (format === "json") frame = JSON.parse(utf8.decode(bytes));
-    else frame = unpackr.unpack(bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes));
+    else {
+      const packed = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
+      if (!isPlainMsgpack(packed)) return refusal("invalid_message");
+      frame = unpackr.unpack(packed);
+    }
   } catch {
     return refusal("invalid_message");
   }
@@ -48,7 +53,7 @@ export function decode(
 export function decodeFrame(frame: unknown, limits: DecodeLimits): ClientMessage | Refusal {
   if (!isFields(frame) || typeof frame.action !== "string") return refusal("invalid_message");
   const { action, data } = frame;
-  const id = typeof frame.id === "string" || typeof frame.id === "number" ? frame.id : undefined;
+  const id = readId(frame);
   const read = readers.get(action as Action);
   let result: ClientMessage | Refusal;
   if (read === undefined) result = refusal("unknown_action", `${errorTexts.unknown_action}: ${action.slice(0, 64)}`);
@@ -60,6 +65,11 @@ export function decodeFrame(frame: unknown, limits: DecodeLimits): ClientMessage
   if (read !== undefined) result.request = action;
   if (isFields(data) && typeof data.channel === "string" && isChannelName(data.channel)) result.channel = data.channel;
   return result;
+}
+
+/** Anything that could not come back as it was sent counts as absent. */
+function readId({ id }: Fields): FrameId | undefined {
+  return typeof id === "string" || Number.isFinite(id) ? (id as FrameId) : undefined;
 }
 
 /** One reader an action. */
@@ -116,7 +126,8 @@ function readSubscribe({ id, data }: Envelope): ClientMessage | Refusal {
   return withChannel(data, (channel) => {
     const options = data.options ?? {};
     if (!isFields(options)) return invalidField("options", "object");
-    const { history = 0, presence = false } = options;
+    const history = options.history ?? 0;
+    const presence = options.presence ?? false;
     const since = readPosition(options.since);
     if (since !== undefined && isRefusal(since)) return since;
     if (!isCount(history)) return invalidField("options.history", "whole number, 0 or more");
@@ -158,9 +169,10 @@ function readBatch({ id, data, limits }: Envelope): ClientMessage | Refusal {
   if (!Array.isArray(items)) return invalidField("items", "array");
   if (items.length > limits.batchItemsMax)
     return invalidField("items", `array of at most ${limits.batchItemsMax} items`);
+  const nested = refusal("invalid_message", `${errorTexts.invalid_message}: a batch inside a batch`);
   const decodeItem = (item: unknown) =>
     isFields(item) && item.action === "batch"
-      ? { ...refusal("invalid_message", `${errorTexts.invalid_message}: a batch inside a batch`), request: "batch" }
+      ? { ...nested, request: "batch", id: readId(item) }
       : decodeFrame(item, limits);
   return { action: "batch", id, items: items.map(decodeItem) };
 }
@@ -175,8 +187,9 @@ function withChannel<T>(data: Fields, next: (channel: string) => T | Refusal): T
 }
 
 const isGiven = <T>(value: T): value is NonNullable<T> => value !== undefined && value !== null;
+/** A plain object: MessagePack has dates and binary as well. */
 const isFields = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
+  typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 const isShortText = (value: unknown): value is string =>
   typeof value === "string" && value.length > 0 && value.length <= 128;

@@ -12,7 +12,8 @@ import type { Refusal } from "./refusal.ts";
 /** A frame in its encoding: JSON as a string, MessagePack as bytes. */
 export type EncodedFrame = string | Uint8Array;
 
-const packr = new Packr({ useRecords: false, variableMapSize: true });
+// useToJSON: a published value with the keys `constructor` and `toJSON` would have its `toJSON` called otherwise.
+const packr = new Packr({ useRecords: false, variableMapSize: true, useToJSON: false });
 
 /** Encodes any frame for one connection. */
 export function encode(frame: object, format: Format): EncodedFrame {
@@ -20,9 +21,18 @@ export function encode(frame: object, format: Format): EncodedFrame {
   return format === "json" ? json : transcode(json); // through JSON, so that absent fields are absent in both
 }
 
-/** The same frame as MessagePack. `json` is a frame's JSON text. */
+/** The same frame as MessagePack. `json` is a frame's text as JSON.stringify writes it. */
 export function transcode(json: string): Uint8Array {
-  return packr.pack(JSON.parse(json));
+  return packr.pack(JSON.parse(json.includes("\\ud") ? withoutLoneSurrogates(json) : json));
+}
+
+/**
+ * MessagePack strings are UTF-8, which has no lone surrogates: they become U+FFFD, or strict clients could not read the
+ * frame. JSON.stringify escapes them and nothing else above U+001F; all escapes are matched, because in `\\ud800` it is
+ * the backslash that is escaped.
+ */
+function withoutLoneSurrogates(json: string): string {
+  return json.replace(/\\(?:ud[89a-f][0-9a-f]{2}|.)/g, (match) => (match.length > 2 ? "\ufffd" : match));
 }
 
 /**

@@ -1,6 +1,6 @@
 /** A request that is not carried out, and the error frame's content that says why. */
 import { type ErrorCode, errorTexts } from "./codes.ts";
-import type { FrameId } from "./messages.ts";
+import type { ClientMessage, FrameId } from "./messages.ts";
 
 export interface Refusal {
   readonly code: ErrorCode;
@@ -25,6 +25,12 @@ export const missingField = (field: string): Refusal =>
 /** `expected` completes the sentence "expected type: …". */
 export const invalidField = (field: string, expected: string): Refusal =>
   refusal("invalid_field", `${errorTexts.invalid_field} ${field}, expected type: ${expected}`);
+
+/** Names the request in its refusal. */
+export function about(message: ClientMessage, why: Refusal): Refusal {
+  const { id, channel } = message as { id?: FrameId; channel?: string };
+  return { ...why, request: message.action, id, channel };
+}
 
 /** True for what `decode` and the handlers return instead of a result; messages and results have no `error`. */
 export function isRefusal(value: object): value is Refusal {

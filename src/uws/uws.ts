@@ -72,7 +72,7 @@ interface ListeningApp {
 
 /**
  * Opens `port` (0 for any free one) on `host`, before it returns; `false` where the system refuses, see `listenError`.
- * `exclusive: false` lets other processes share the port (SO_REUSEPORT), for the workers of one machine.
+ * `exclusive: false` lets others share the port (SO_REUSEPORT), for the workers of one machine; not where `port` is 0.
  */
 export function listen(
   app: TemplatedApp,

@@ -11,7 +11,7 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
-/** The path of `command`, after installing `debianPackage` if it has to. Throws one line that says how to install it. */
+/** The path of `command`, after installing `debianPackage` if need be. Throws one line that says how to install it. */
 export async function ensureCommand(command: string, debianPackage: string): Promise<string> {
   const found = await findCommand(command);
   if (found !== undefined) return found;

@@ -1,0 +1,30 @@
+/**
+ * Peer: bare uWebSockets.js, the limit of what is possible. A frame that starts with `+` subscribes to the channel that
+ * follows; any other is published as it came to the channel of the connection. No parsing, no checks.
+ */
+import { App } from "../../src/uws/uws.ts";
+
+const app = App();
+app.ws<{ channel: string }>("/*", {
+  idleTimeout: 0,
+  sendPingsAutomatically: false,
+  maxPayloadLength: 1024 * 1024,
+  maxBackpressure: 1024 * 1024,
+  upgrade: (res, req, context) => {
+    const [key, protocol, extensions] = ["key", "protocol", "extensions"].map((name) =>
+      req.getHeader(`sec-websocket-${name}`),
+    );
+    res.upgrade({ channel: "" }, key!, protocol!, extensions!, context);
+  },
+  message: (ws, bytes, isBinary) => {
+    const data = ws.getUserData();
+    if (new Uint8Array(bytes)[0] === 43 && data.channel === "") {
+      data.channel = Buffer.from(bytes).toString("latin1", 1);
+      ws.subscribe(data.channel);
+    } else app.publish(data.channel, bytes, isBinary);
+  },
+});
+app.listen("0.0.0.0", Number(process.argv[2]), (socket) => {
+  if (socket === false) throw new Error(`cannot listen on 127.0.0.1:${process.argv[2]}`);
+  process.stdout.write("ready\n");
+});

@@ -1,0 +1,77 @@
+/**
+ * One key and the tokens that it verifies, by fast-jwt with the algorithm pinned.
+ *
+ * Only what never changes is left to the library: signature, algorithm, required claims, issuer, audience. It remembers
+ * the outcome for a token, good or bad; everything that depends on the time is checked by the verifier on each call,
+ * against the clock that it was given (`timeFault`).
+ */
+import { createVerifier, TOKEN_ERROR_CODES } from "fast-jwt";
+import type { Algorithm } from "./auth-options.ts";
+import type { Claims } from "./claims.ts";
+import type { TokenHeader } from "./token-header.ts";
+
+/** Where a token must come from and whom it must be for; an empty list allows any. */
+export interface TokenRules {
+  readonly issuer: readonly string[];
+  readonly audience: readonly string[];
+}
+
+/** A key as it was configured or fetched. */
+export interface KeyMaterial {
+  readonly kid: string | undefined;
+  readonly algorithm: Algorithm;
+  /** The secret of an HS algorithm, otherwise a public key as PEM (SPKI) that fits the algorithm. */
+  readonly key: string | Buffer;
+}
+
+export class VerificationKey {
+  readonly kid: string | undefined;
+  readonly algorithm: Algorithm;
+  readonly #verify: (token: string) => unknown;
+
+  constructor(material: KeyMaterial, rules: TokenRules) {
+    this.kid = material.kid;
+    this.algorithm = material.algorithm;
+    const requiredClaims = ["exp"];
+    if (rules.issuer.length > 0) requiredClaims.push("iss");
+    if (rules.audience.length > 0) requiredClaims.push("aud");
+    this.#verify = createVerifier({
+      key: material.key,
+      algorithms: [material.algorithm],
+      cache: true, // 1,000 tokens a key: HS256 6.4 -> 2.5 us, RS256 29 -> 2.5 us
+      errorCacheTTL: outcomeMs,
+      cacheTTL: outcomeMs,
+      requiredClaims,
+      ignoreExpiration: true,
+      ignoreNotBefore: true,
+      ...(rules.issuer.length > 0 && { allowedIss: [...rules.issuer] }),
+      ...(rules.audience.length > 0 && { allowedAud: [...rules.audience] }),
+    });
+  }
+
+  /** True where this key may have signed a token with `header`. Two different `kid` exclude it, a missing one does not. */
+  mayVerify(header: TokenHeader): boolean {
+    if (this.algorithm !== header.algorithm) return false;
+    return this.kid === undefined || header.kid === undefined || this.kid === header.kid;
+  }
+
+  /**
+   * The claims of `token`, the same object while the token is remembered; `undefined` where another key must have signed
+   * it; `invalid_token` where no key can help. Never throws.
+   */
+  claims(token: string): Claims | "invalid_token" | undefined {
+    try {
+      return this.#verify(token) as Claims; // the library accepts no payload but an object
+    } catch (error) {
+      return isForeignSignature(error) ? undefined : "invalid_token";
+    }
+  }
+}
+
+/** How long an outcome is remembered, in milliseconds. It cannot become wrong; this only bounds what idle tokens hold. */
+const outcomeMs = 600_000;
+
+function isForeignSignature(error: unknown): boolean {
+  if (!(error instanceof Error && "code" in error)) return false;
+  return error.code === TOKEN_ERROR_CODES.invalidSignature || error.code === TOKEN_ERROR_CODES.verifyError;
+}

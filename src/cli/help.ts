@@ -1,0 +1,112 @@
+/** What `tidegate help` prints. */
+import { packagedConfigFile } from "../config/load-config.ts";
+
+/** The commands, in the order of a newcomer's questions. */
+export const commands = ["serve", "check", "token", "tail", "help"] as const;
+export type Command = (typeof commands)[number];
+
+/** The help of one command; without one, of the program. */
+export function helpText(command?: Command): string {
+  return command === undefined || command === "help" ? overview : commandTexts[command];
+}
+
+const overview = `Tidegate: a self-hosted WebSocket gateway.
+
+Usage: tidegate <command> [options]
+
+Commands:
+  serve    run the gateway
+  check    check a configuration and print what it comes to
+  token    print a signed token, for trying things out
+  tail     follow a channel in the terminal, and publish to it
+  help     explain a command: tidegate help serve
+
+Options:
+  -h, --help     show help; behind a command, that command's
+      --version  show the version
+
+Examples:
+  tidegate serve                              ws://localhost:9501, with the defaults
+  tidegate serve --config my.yaml --port 8080
+  tidegate tail chat.room.1                   in two terminals: type to chat
+  echo '{"price": 42}' | tidegate tail prices
+  tidegate token --user 42 --expires 15m --config my.yaml
+
+Configuration: defaults, then a YAML file, then environment variables, then flags; each overrides those before it.
+  ${packagedConfigFile}
+lists and explains every key. The variable of a key is TIDEGATE_ and its name: TIDEGATE_MAX_CONNECTIONS,
+TIDEGATE_AUTH__SECRET.
+
+Exit status: 0 success, 1 failure at run time, 2 wrong usage or configuration.
+`;
+
+const configFlag = "--config FILE       the configuration; without it the packaged gateway.yaml";
+
+const commandTexts: Record<Exclude<Command, "help">, string> = {
+  serve: `Run the gateway until SIGTERM or Ctrl-C. Then it says it is not ready, sends its clients away and ends; a second
+signal ends it at once.
+
+Usage: tidegate serve [options]
+
+Options:
+  ${configFlag}
+  --host ADDRESS      where clients connect (0.0.0.0)
+  --port PORT         the same (9501; 0: any free one)
+  --admin-host ADDRESS  where metrics and health are (127.0.0.1)
+  --admin-port PORT   the same (9502; 0: any free one)
+  --log-level LEVEL   trace, debug, info, warn, error, fatal or silent (info)
+
+Examples:
+  tidegate serve
+  TIDEGATE_AUTH__SECRET="$(cat secret)" tidegate serve --config production.yaml
+  TIDEGATE_ORIGINS=https://example.com tidegate serve --log-level debug
+`,
+  check: `Check the configuration as serve would load it, with its key files, and print what it comes to as YAML; secrets are
+masked. Everything that is wrong is reported at once, and the exit status is 2.
+
+Usage: tidegate check [options]
+
+Options:
+  ${configFlag}
+
+Examples:
+  tidegate check --config my.yaml
+  tidegate check | grep -A5 '^auth:'
+`,
+  token: `Print a token signed with the configured secret, for trying things out; in production whoever knows your users
+signs them.
+
+Usage: tidegate token --user ID [options]
+
+Options:
+  --user ID           whose token it is
+  --role ROLE         the user's role (user)
+  --channels A,B      patterns that the user may subscribe to besides the public ones
+  --publish A,B       patterns that the user may publish to
+  --expires TIME      90s, 15m, 1h, 7d (1h)
+  ${configFlag}
+
+Examples:
+  export TIDEGATE_AUTH__SECRET="$(openssl rand -base64 48)"
+  tidegate token --user 42
+  TIDEGATE_TOKEN="$(tidegate token --user 42 --channels 'private.team.>')" tidegate tail private.team.a
+`,
+  tail: `Follow a channel: print each message as time, sender, message. Publish each line of standard input: JSON where it is
+JSON, otherwise text. After a lost connection it connects again and prints what it missed, where the channel keeps it.
+Ends at Ctrl-C, or at Ctrl-D on a terminal; after the end of piped input it goes on listening.
+
+Usage: tidegate tail CHANNEL [options]
+
+Options:
+  --url URL           the gateway (ws://127.0.0.1:9501)
+  --token TOKEN       a token; better in TIDEGATE_TOKEN, where no process list shows it
+  --since N           first print the channel's last N messages, as far as it keeps them (0)
+  --raw               print every frame as it came, one JSON object a line
+
+Examples:
+  tidegate tail chat.room.1
+  tidegate tail chat.room.1 --since 20
+  tail -f app.log | tidegate tail logs.app >/dev/null
+  tidegate tail prices --raw </dev/null | jq .message
+`,
+};

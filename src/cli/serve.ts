@@ -1,0 +1,27 @@
+/** `tidegate serve`: the configuration from all sources, then the gateway, which runs until a signal ends it. */
+import { processEnvironment } from "../config/environment.ts";
+import { loadConfig } from "../config/load-config.ts";
+import { parseArguments } from "./arguments.ts";
+
+const grammar = {
+  command: "serve",
+  flags: {
+    config: "value",
+    host: "value",
+    port: "value",
+    "admin-host": "value",
+    "admin-port": "value",
+    "log-level": "value",
+  },
+  operands: [],
+} as const;
+
+/** Resolves once the gateway listens; it keeps the process running. */
+export async function serve(args: readonly string[]): Promise<void> {
+  const { values } = parseArguments(grammar, args);
+  const { host, port, "admin-host": adminHost, "admin-port": adminPort, "log-level": level } = values;
+  const flags = { host, port, adminHost, adminPort, log: { level } };
+  const { config, warnings } = loadConfig({ file: values.config, env: processEnvironment, flags });
+  const { runGateway } = await import("../gateway/run.ts"); // loads the native library, which the other commands spare
+  await runGateway(config, warnings);
+}

@@ -1,0 +1,79 @@
+/**
+ * The configuration from all its sources: defaults, below the file, below the environment, below the command line.
+ *
+ * Nothing faulty leaves this file, and no fault hides another: all are collected and thrown at once.
+ */
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { ConfigError, type Fault } from "./config-error.ts";
+import { readConfigFile } from "./config-file.ts";
+import { type Config, configSchema } from "./config-schema.ts";
+import { environmentLayers, flagLayers } from "./environment.ts";
+import { type KeyPath, keyText } from "./key-path.ts";
+import { checkLayer, type Layer, merge, sets, type Tree } from "./layer.ts";
+import { relationsOf, warningsOf } from "./relations.ts";
+
+export interface ConfigSources {
+  /** The file named on the command line; without one `config/gateway.yaml` of this package. */
+  readonly file?: string | undefined;
+  readonly env: NodeJS.ProcessEnv;
+  /** A tree like the configuration; texts are read as the environment's are, `undefined` is not set. */
+  readonly flags: object;
+}
+
+export interface LoadedConfig {
+  readonly config: Config;
+  /** What is accepted and will disappoint, for the log or for standard error. */
+  readonly warnings: readonly string[];
+}
+
+/** `config/gateway.yaml`, as far from `src/config` as from `dist/config`. */
+export const packagedConfigFile: string = fileURLToPath(new URL("../../config/gateway.yaml", import.meta.url));
+
+/** Reads, checks and freezes the configuration. Throws a `ConfigError` with every fault of every source. */
+export function loadConfig({ file = packagedConfigFile, env, flags }: ConfigSources): LoadedConfig {
+  const fromFile = readConfigFile(file);
+  const fromEnvironment = environmentLayers(env);
+  const sources = [...("layer" in fromFile ? [fromFile.layer] : []), ...fromEnvironment.layers, ...flagLayers(flags)];
+  const checked = sources.map(checkLayer);
+  const layers = checked.map(({ layer }) => layer);
+
+  const merged = layers.reduce((lower, { tree }) => merge(lower, tree), configSchema.parse({}) as Tree);
+  const config = deepFreeze(structuredClone(configSchema.parse(merged))) as Config;
+
+  const located = checked.flatMap(({ faults }) => faults);
+  const faultyPaths = located.map(({ path }) => path);
+  const faults: Fault[] = [
+    ...("faults" in fromFile ? fromFile.faults : relationFaults(config, layers, faultyPaths)),
+    ...fromEnvironment.faults,
+    ...located.map(({ source, key, text }) => ({ source, key, text })),
+  ];
+  if (faults.length > 0) throw new ConfigError(faults);
+  return { config, warnings: warningsOf(config) };
+}
+
+/** The relations that do not hold, apart from those with a key that is known to be faulty. */
+function relationFaults(config: Config, layers: readonly Layer[], faultyPaths: readonly KeyPath[]): Fault[] {
+  const isFaulty = (path: KeyPath) => faultyPaths.some((faulty) => isWithin(path, faulty) || isWithin(faulty, path));
+  return relationsOf(config).flatMap(({ paths, fault }) => {
+    if (fault === undefined || paths.some(isFaulty)) return [];
+    return [{ source: lastSource(layers, paths), key: keyText(paths[0]), text: fault }];
+  });
+}
+
+/** The topmost place that sets one of `paths`: what to change first. */
+function lastSource(layers: readonly Layer[], paths: readonly KeyPath[]): string {
+  for (const { tree, sourceOf } of [...layers].reverse()) {
+    const path = paths.find((candidate) => sets(tree, candidate));
+    if (path !== undefined) return sourceOf(path);
+  }
+  assert.fail("the defaults contradict each other");
+}
+
+const isWithin = (path: KeyPath, above: KeyPath): boolean => above.every((part, i) => path[i] === part);
+
+function deepFreeze(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  for (const item of Object.values(value)) deepFreeze(item);
+  return Object.freeze(value);
+}

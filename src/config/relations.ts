@@ -1,0 +1,106 @@
+/**
+ * What must hold between keys, and between the configuration and this machine's files; and what is allowed but unwise.
+ *
+ * Checked on all layers merged, because the two sides of a relation may come from different ones.
+ */
+import { accessSync, constants } from "node:fs";
+import type { Config } from "./config-schema.ts";
+import type { KeyPath } from "./key-path.ts";
+
+export interface Relation {
+  /** The keys it binds; the first is the one to name. A relation with a faulty key is not looked at. */
+  readonly paths: readonly [KeyPath, ...KeyPath[]];
+  /** What is wrong, to read on from the first key's name; `undefined` for nothing. */
+  readonly fault: string | undefined;
+}
+
+/** Every relation and how it stands in `config`. Touches the files that the configuration names. */
+export function relationsOf(config: Config): Relation[] {
+  const { port, adminPort, messageBytesMax, sendQueueBytesMax, tls, auth } = config;
+  const queueBytesMin = 4 * messageBytesMax;
+  return [
+    {
+      paths: [["adminPort"], ["port"]],
+      fault: unless(adminPort === 0 || adminPort !== port, `must not be the same as port, got ${adminPort}`),
+    },
+    {
+      paths: [["sendQueueBytesMax"], ["messageBytesMax"]],
+      fault: unless(
+        sendQueueBytesMax >= queueBytesMin,
+        `must be at least 4 x messageBytesMax, here ${queueBytesMin}, got ${sendQueueBytesMax}`,
+      ),
+    },
+    {
+      paths: [
+        ["tls", "certFile"],
+        ["tls", "keyFile"],
+      ],
+      fault: unless(
+        (tls.certFile === "") === (tls.keyFile === ""),
+        "must be given together with tls.keyFile, or neither",
+      ),
+    },
+    {
+      paths: [
+        ["tls", "passphrase"],
+        ["tls", "keyFile"],
+      ],
+      fault: unless(tls.passphrase === "" || tls.keyFile !== "", "must be empty without tls.keyFile"),
+    },
+    {
+      paths: [
+        ["auth", "required"],
+        ["auth", "secret"],
+        ["auth", "keys"],
+        ["auth", "jwksUrl"],
+      ],
+      fault: unless(
+        !auth.required || auth.secret !== "" || auth.keys.length > 0 || auth.jwksUrl !== "",
+        "must be false without auth.secret (TIDEGATE_AUTH__SECRET), auth.keys or auth.jwksUrl, got true",
+      ),
+    },
+    readable(["tls", "certFile"], tls.certFile),
+    readable(["tls", "keyFile"], tls.keyFile),
+    ...auth.keys.flatMap(({ secretFile = "", publicKeyFile = "" }, i) => [
+      readable(["auth", "keys", i, "secretFile"], secretFile),
+      readable(["auth", "keys", i, "publicKeyFile"], publicKeyFile),
+    ]),
+  ];
+}
+
+/** Values that are accepted and will disappoint, each with what it leads to. */
+export function warningsOf(config: Config): string[] {
+  const { heartbeatInterval, connectionTimeout, heartbeatsPerMinuteMax, channels } = config;
+  const warnings: string[] = [];
+  if (heartbeatInterval >= connectionTimeout) {
+    warnings.push(
+      `heartbeatInterval (${heartbeatInterval} s) should be below connectionTimeout (${connectionTimeout} s): ` +
+        "clients that only listen will time out",
+    );
+  }
+  if (heartbeatsPerMinuteMax > 0 && heartbeatsPerMinuteMax < 60 / heartbeatInterval) {
+    warnings.push(
+      `heartbeatsPerMinuteMax (${heartbeatsPerMinuteMax}) should be at least ${Math.ceil(60 / heartbeatInterval)}: ` +
+        `clients that answer a ping every ${heartbeatInterval} s will be refused`,
+    );
+  }
+  for (const [pattern, { history }] of Object.entries(channels)) {
+    if (history !== undefined && (history.size === 0) !== (history.seconds === 0)) {
+      warnings.push(`channels["${pattern}"].history keeps nothing: size and seconds should both be above 0, or both 0`);
+    }
+  }
+  return warnings;
+}
+
+const unless = (holds: boolean, fault: string): string | undefined => (holds ? undefined : fault);
+
+/** An empty name is no file. */
+function readable(path: KeyPath, file: string): Relation {
+  try {
+    if (file !== "") accessSync(file, constants.R_OK);
+    return { paths: [path], fault: undefined };
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return { paths: [path], fault: `must be a file that can be read, got ${JSON.stringify(file)} (${code})` };
+  }
+}

@@ -1,0 +1,328 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { History, type HistoryOptions } from "../../src/channel/history.ts";
+import { Policies } from "../../src/channel/policy.ts";
+import { FakeClock } from "./fake-clock.ts";
+
+const overhead = 200; // bytes that an entry counts besides its text
+
+/** A history at the head of a log of its own: `publish` gives the next offset and keeps the message. */
+function createHistory({ size = 100, seconds = 300, bytesMax = 1e9, channelBytesMax = 1e9 } = {}) {
+  const clock = new FakeClock();
+  const log = { epoch: "first", offset: 1000 };
+  const tail = () => ({ offset: String(log.offset), epoch: log.epoch });
+  const options: HistoryOptions = { bytesMax, channelBytesMax };
+  const history = new History(options, tail, clock);
+  const policy = new Policies({ ">": { history: { size, seconds } } }, 8).of("any");
+  return {
+    clock,
+    log,
+    tail,
+    history,
+    publish(channel: string, body: string): string {
+      log.offset += 1;
+      history.push(channel, policy, tail(), body);
+      return tail().offset;
+    },
+    bodies: (channel: string, limit = 1e6, before?: string) =>
+      history.latest(channel, policy, limit, before).map(({ body }) => body),
+    since: (channel: string, offset: string, epoch = log.epoch) =>
+      history.since(channel, policy, { offset, epoch })?.map(({ body }) => body),
+    position: (channel: string) => history.position(channel, policy),
+  };
+}
+
+describe("A channel's ring", () => {
+  it("keeps the latest messages, as many as the policy says, oldest first", () => {
+    const { publish, bodies, history } = createHistory({ size: 3 });
+    for (const body of ["a", "b", "c", "d", "e"]) publish("chat", body);
+    assert.deepEqual(bodies("chat"), ["c", "d", "e"]);
+    assert.equal(history.messages, 3);
+  });
+
+  it("stays exact over many turns of the ring", () => {
+    const { publish, bodies, history } = createHistory({ size: 40 });
+    for (let n = 0; n < 1000; n += 1) {
+      publish("chat", `${n}`);
+      const first = Math.max(0, n - 39);
+      assert.deepEqual(
+        bodies("chat"),
+        Array.from({ length: n - first + 1 }, (_, i) => `${first + i}`),
+      );
+    }
+    assert.deepEqual([history.messages, history.channels], [40, 1]);
+  });
+
+  it("keeps a message for the policy's seconds and no longer, each by its own age", () => {
+    const { publish, bodies, clock } = createHistory({ seconds: 10 });
+    publish("chat", "old");
+    clock.advance(6000);
+    publish("chat", "young");
+    clock.advance(4000);
+    assert.deepEqual(bodies("chat"), ["old", "young"]);
+    clock.advance(1);
+    assert.deepEqual(bodies("chat"), ["young"]);
+    clock.advance(6000);
+    assert.deepEqual(bodies("chat"), []);
+  });
+
+  it("holds at most channelBytesMax, so that a replay fits the send queue", () => {
+    const { publish, bodies, history } = createHistory({ channelBytesMax: 3 * (overhead + 100) });
+    for (const letter of ["a", "b", "c", "d"]) publish("chat", letter.repeat(100));
+    assert.deepEqual(
+      bodies("chat").map((body) => body[0]),
+      ["b", "c", "d"],
+    );
+    assert.equal(history.bytes, 3 * (overhead + 100));
+  });
+
+  it("counts the bytes that a replay sends, not the characters", () => {
+    const { publish, bodies, history } = createHistory({ channelBytesMax: 1000 });
+    publish("chat", "日".repeat(100));
+    assert.equal(history.bytes, overhead + 300);
+    publish("chat", "月".repeat(100));
+    assert.equal(bodies("chat").length, 2);
+    publish("chat", "火".repeat(100));
+    assert.deepEqual(
+      bodies("chat").map((body) => body[0]),
+      ["月", "火"],
+    );
+  });
+
+  it("keeps nothing of a message that alone is too large, and cannot recover over it", () => {
+    const { publish, bodies, since } = createHistory({ channelBytesMax: 1000 });
+    const first = publish("chat", "a");
+    const large = publish("chat", "b".repeat(1000));
+    assert.deepEqual(bodies("chat"), []);
+    assert.equal(since("chat", first), undefined);
+    assert.deepEqual(since("chat", large), []);
+  });
+
+  it("lets go of what it evicted: the memory is free at once", () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const { publish, history } = createHistory({ size: 1 });
+    const text = (n: number) => Buffer.alloc(1_000_000, 97 + n).toString("latin1");
+    publish("chat", text(0));
+    collect();
+    const before = process.memoryUsage();
+    for (let n = 1; n <= 20; n += 1) publish("chat", text(n));
+    collect();
+    const after = process.memoryUsage();
+    const grown = after.heapUsed + after.external - before.heapUsed - before.external;
+    assert.equal(grown < 5_000_000, true, `${grown} bytes more for ${history.messages} message`);
+  });
+});
+
+describe("The rings of a node together", () => {
+  it("hold at most bytesMax: the oldest message of the whole node goes first, whatever its channel", () => {
+    const { publish, bodies, history } = createHistory({ bytesMax: 4 * (overhead + 1) });
+    publish("quiet", "1");
+    publish("busy", "2");
+    publish("quiet", "3");
+    publish("busy", "4");
+    assert.equal(history.messages, 4);
+    publish("busy", "5");
+    assert.deepEqual([bodies("quiet"), bodies("busy")], [["3"], ["2", "4", "5"]]);
+    publish("busy", "6");
+    assert.deepEqual([bodies("quiet"), bodies("busy")], [["3"], ["4", "5", "6"]]);
+    publish("third", "7");
+    assert.deepEqual([bodies("quiet"), bodies("busy"), bodies("third")], [[], ["4", "5", "6"], ["7"]]);
+    assert.equal(history.bytes, 4 * (overhead + 1));
+  });
+
+  it("evict by age over all channels also after some went by their ring's own size", () => {
+    const { publish, bodies } = createHistory({ size: 2, bytesMax: 4 * (overhead + 1) });
+    for (const body of ["a1", "a2"]) publish("a", body.slice(1));
+    for (const body of ["1", "2", "3"]) publish("b", body); // b's own first one goes by size
+    assert.deepEqual(
+      [bodies("a"), bodies("b")],
+      [
+        ["1", "2"],
+        ["2", "3"],
+      ],
+    );
+    publish("c", "1");
+    assert.deepEqual([bodies("a"), bodies("b"), bodies("c")], [["2"], ["2", "3"], ["1"]]);
+    publish("c", "2");
+    publish("d", "1");
+    assert.deepEqual([bodies("a"), bodies("b"), bodies("c"), bodies("d")], [[], ["3"], ["1", "2"], ["1"]]);
+  });
+
+  it("count messages and bytes as they hold them, also after everything has gone", () => {
+    const { publish, history, clock } = createHistory({ size: 5, seconds: 10, bytesMax: 20 * (overhead + 2) });
+    for (let n = 10; n < 99; n += 1) publish(`channel-${n % 7}`, `${n}`);
+    assert.deepEqual([history.messages, history.bytes], [20, 20 * (overhead + 2)]);
+    clock.advance(10_001);
+    history.sweep(() => false);
+    assert.deepEqual([history.messages, history.bytes], [0, 0]);
+    publish("channel-1", "again");
+    assert.deepEqual([history.messages, history.bytes], [1, overhead + 5]);
+  });
+});
+
+describe("Recovery with since", () => {
+  it("gives what followed an exact offset, and nothing where it is the latest", () => {
+    const { publish, since } = createHistory();
+    const offsets = ["a", "b", "c"].map((body) => publish("chat", body));
+    assert.deepEqual(since("chat", offsets[0]!), ["b", "c"]);
+    assert.deepEqual(since("chat", offsets[1]!), ["c"]);
+    assert.deepEqual(since("chat", offsets[2]!), []);
+  });
+
+  it("gives everything from the position of an empty channel on", () => {
+    const { publish, since, position } = createHistory();
+    const { offset } = position("chat");
+    publish("chat", "a");
+    publish("chat", "b");
+    assert.deepEqual(since("chat", offset), ["a", "b"]);
+  });
+
+  it("is still whole at the floor, the last message evicted, and refused one before it", () => {
+    const { publish, since } = createHistory({ size: 2 });
+    const offsets = ["a", "b", "c", "d"].map((body) => publish("chat", body));
+    assert.deepEqual(since("chat", offsets[1]!), ["c", "d"]);
+    assert.equal(since("chat", offsets[0]!), undefined);
+  });
+
+  it("is refused where the messages in between were evicted by age or by the node's bytes", () => {
+    const { publish, since, clock } = createHistory({ seconds: 10 });
+    const first = publish("chat", "a");
+    publish("chat", "b");
+    clock.advance(10_001);
+    publish("chat", "c");
+    assert.equal(since("chat", first), undefined);
+
+    const small = createHistory({ bytesMax: 2 * (overhead + 1) });
+    const start = small.position("chat").offset;
+    small.publish("chat", "a");
+    small.publish("other", "b");
+    small.publish("other", "c");
+    assert.equal(small.since("chat", start), undefined);
+  });
+
+  it("is refused for an offset that the ring never had, however near: made up, of another channel, of the future", () => {
+    const { publish, since } = createHistory();
+    publish("chat", "a");
+    const elsewhere = publish("other", "b");
+    publish("chat", "c");
+    for (const offset of [elsewhere, "1", "1002 ", "01001", "9999", "undefined", "__proto__"])
+      assert.equal(since("chat", offset), undefined, JSON.stringify(offset));
+  });
+
+  it("is refused in another epoch, also at an offset that both have", () => {
+    const { publish, since } = createHistory();
+    const offset = publish("chat", "a");
+    assert.equal(since("chat", offset, "zeroth"), undefined);
+    assert.equal(since("nothing-here", "1001", "zeroth"), undefined);
+    assert.deepEqual(since("chat", offset, "first"), []);
+  });
+
+  it("is refused over a change of the epoch, whose ring starts empty", () => {
+    const { publish, since, bodies, log, history } = createHistory();
+    const offset = publish("chat", "a");
+    log.epoch = "second";
+    assert.equal(since("chat", offset, "first"), undefined);
+    assert.equal(history.messages, 0);
+    publish("chat", "b");
+    assert.deepEqual(bodies("chat"), ["b"]);
+    assert.equal(history.messages, 1);
+  });
+
+  it("is refused where the ring begins with a message and its past is unknown", () => {
+    const { publish, since, log } = createHistory();
+    log.offset += 5;
+    const first = publish("chat", "a"); // nobody asked for the channel before
+    assert.equal(since("chat", "1005"), undefined);
+    assert.deepEqual(since("chat", first), []);
+  });
+});
+
+describe("A channel's position", () => {
+  it("is its latest message, also after that was evicted", () => {
+    const { publish, position, clock, since } = createHistory({ seconds: 10 });
+    const offset = publish("chat", "a");
+    publish("other", "b");
+    assert.deepEqual(position("chat"), { offset, epoch: "first" });
+    clock.advance(10_001);
+    assert.deepEqual(position("chat"), { offset, epoch: "first" });
+    assert.deepEqual(since("chat", offset), []);
+  });
+
+  it("is the log's tail where the channel has had no message, and stays there", () => {
+    const { publish, position } = createHistory();
+    const before = position("chat");
+    assert.deepEqual(before, { offset: "1000", epoch: "first" });
+    publish("other", "a");
+    assert.deepEqual(position("chat"), before);
+  });
+});
+
+describe("The latest messages", () => {
+  it("are as many as asked for, oldest first; none for 0", () => {
+    const { publish, bodies } = createHistory();
+    for (const body of ["a", "b", "c"]) publish("chat", body);
+    assert.deepEqual(bodies("chat", 2), ["b", "c"]);
+    assert.deepEqual(bodies("chat", 0), []);
+    assert.deepEqual(bodies("chat", 99), ["a", "b", "c"]);
+  });
+
+  it("before an offset are those with a lower one: a client pages back without a gap or a double", () => {
+    const { publish, bodies, history } = createHistory();
+    const offsets = ["a", "b", "c", "d", "e"].map((body) => publish("chat", body));
+    assert.deepEqual(bodies("chat", 2, offsets[3]), ["b", "c"]);
+    assert.deepEqual(bodies("chat", 2, offsets[1]), ["a"]);
+    assert.deepEqual(bodies("chat", 2, offsets[0]), []);
+    assert.deepEqual(bodies("chat", 2, "~"), ["d", "e"]);
+    assert.equal(history.messages, 5);
+  });
+
+  it("are none in a channel that has had none", () => {
+    assert.deepEqual(createHistory().bodies("chat"), []);
+  });
+});
+
+describe("Forgetting a ring", () => {
+  it("happens once it is empty and was not used for two of its ages", () => {
+    const { publish, history, clock } = createHistory({ seconds: 10 });
+    publish("chat", "a");
+    clock.advance(20_000);
+    history.sweep(() => false);
+    assert.deepEqual([history.channels, history.messages], [1, 0]);
+    clock.advance(1);
+    history.sweep(() => false);
+    assert.equal(history.channels, 0);
+  });
+
+  it("does not happen while the channel has subscribers, nor for two ages after the last of them", () => {
+    const { position, since, history, clock } = createHistory({ seconds: 10 });
+    const { offset } = position("chat");
+    for (let n = 0; n < 10; n += 1) {
+      clock.advance(10_000);
+      history.sweep(() => true);
+    }
+    clock.advance(20_000);
+    history.sweep(() => false);
+    assert.equal(history.channels, 1);
+    assert.deepEqual(since("chat", offset), []);
+    clock.advance(20_001);
+    history.sweep(() => false);
+    assert.equal(history.channels, 0);
+  });
+
+  it("never lets a client that was away recover over what it missed meanwhile", () => {
+    const { publish, position, since, history, clock } = createHistory({ seconds: 10 });
+    const { offset } = position("chat");
+    for (let n = 0; n < 3; n += 1) {
+      clock.advance(20_001);
+      history.sweep(() => false);
+      assert.equal(history.channels, 0);
+      publish("chat", "missed");
+    }
+    clock.advance(20_001);
+    history.sweep(() => false);
+    assert.equal(since("chat", offset), undefined);
+  });
+});

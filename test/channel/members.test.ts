@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Member } from "../../src/bus/bus.ts";
+import { Members } from "../../src/channel/presence.ts";
+
+const alice: Member = { user_id: "alice", role: "user" };
+const bob: Member = { user_id: "bob", role: "user" };
+const anonymous = (id: number): Member => ({ connection_id: id });
+
+function createMembers() {
+  const members = new Members();
+  const apply = (kind: "join" | "leave") => (member: Member, connectionId: number, channel: string) =>
+    members.apply({ kind, channel, connectionId, member });
+  const join = apply("join");
+  const leave = apply("leave");
+  return {
+    members,
+    /** True where the channel is to be told. */
+    join: (member: Member, connectionId: number, channel = "presence.lobby") => join(member, connectionId, channel),
+    leave: (member: Member, connectionId: number, channel = "presence.lobby") => leave(member, connectionId, channel),
+    list: (channel = "presence.lobby") => members.list(channel),
+  };
+}
+
+describe("Members of a channel", () => {
+  it("are users: the first connection joins and the last one leaves, in any order", () => {
+    const { members, join, leave, list } = createMembers();
+    assert.equal(join(alice, 1), true);
+    assert.equal(join(alice, 2), false);
+    assert.equal(join(bob, 3), true);
+    assert.deepEqual(list(), [alice, bob]);
+    assert.equal(leave(alice, 1), false);
+    assert.deepEqual(list(), [alice, bob]);
+    assert.equal(leave(alice, 2), true);
+    assert.deepEqual(list(), [bob]);
+    assert.deepEqual([members.countIn("presence.lobby"), members.count], [1, 1]);
+  });
+
+  it("are one for each anonymous connection, and never a user whose id looks like one", () => {
+    const { join, leave, list } = createMembers();
+    assert.equal(join(anonymous(1), 1), true);
+    assert.equal(join(anonymous(2), 2), true);
+    assert.equal(join({ user_id: 1, role: "user" }, 3), true);
+    assert.equal(join({ user_id: "connection 1", role: "user" }, 4), true);
+    assert.equal(list().length, 4);
+    assert.equal(leave(anonymous(1), 1), true);
+    assert.deepEqual(list(), [anonymous(2), { user_id: 1, role: "user" }, { user_id: "connection 1", role: "user" }]);
+  });
+
+  it("are the same user with a number or its text as the id, as everywhere else", () => {
+    const { join, list } = createMembers();
+    assert.equal(join({ user_id: 42, role: "user" }, 1), true);
+    assert.equal(join({ user_id: "42", role: "user" }, 2), false);
+    assert.deepEqual(list(), [{ user_id: 42, role: "user" }]);
+  });
+
+  it("are counted per channel, and over all channels", () => {
+    const { members, join, leave, list } = createMembers();
+    join(alice, 1, "presence.one");
+    join(alice, 1, "presence.two");
+    join(bob, 2, "presence.two");
+    assert.deepEqual([members.countIn("presence.one"), members.countIn("presence.two"), members.count], [1, 2, 3]);
+    assert.equal(leave(alice, 1, "presence.one"), true);
+    assert.deepEqual(list("presence.two"), [alice, bob]);
+    assert.deepEqual([members.countIn("presence.one"), members.count], [0, 2]);
+    assert.deepEqual(list("presence.three"), []);
+  });
+
+  it("are not changed by a leave that belongs to no join, or comes twice", () => {
+    const { members, join, leave } = createMembers();
+    assert.equal(leave(alice, 1), false);
+    join(alice, 1);
+    assert.equal(leave(alice, 2), false);
+    assert.equal(leave(bob, 1), false);
+    assert.equal(leave(alice, 1, "presence.other"), false);
+    assert.equal(leave(alice, 1), true);
+    assert.equal(leave(alice, 1), false);
+    assert.equal(members.count, 0);
+  });
+
+  it("are not doubled by a join that comes twice", () => {
+    const { members, join, leave } = createMembers();
+    assert.equal(join(alice, 1), true);
+    assert.equal(join(alice, 1), false);
+    assert.equal(leave(alice, 1), true);
+    assert.equal(members.count, 0);
+  });
+
+  it("can join again after they left", () => {
+    const { join, leave, list } = createMembers();
+    join(alice, 1);
+    leave(alice, 1);
+    assert.equal(join(alice, 2), true);
+    assert.deepEqual(list(), [alice]);
+  });
+});

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { faultsOf, fileWith } from "./faults.ts";
+
+/** Whole `channels` and `auth.keys` sections, the fault's key and its rule. */
+const brokenEntries: readonly (readonly [string, string, RegExp])[] = [
+  ['channels: { "a b": {} }', 'channels["a b"]', /must be a channel pattern/],
+  ['channels: { "": {} }', 'channels[""]', /must be a channel pattern/],
+  ['channels: { "a.>.b": {} }', 'channels["a.>.b"]', /must be a channel pattern/],
+  ['channels: { "{users}": {} }', 'channels["{users}"]', /must be a channel pattern/],
+  ["channels: { __proto__: {} }", "channels.__proto__", /not allowed/],
+  ["channels: { a: 7 }", "channels.a", /must be a map of keys, got 7/],
+  ["channels: { a: { subscribe: anybody } }", "channels.a.subscribe", /must be anyone, .*, got "anybody"/],
+  ["channels: { a: { subscribe: subscriber } }", "channels.a.subscribe", /must be anyone/],
+  ["channels: { a: { subscribe: [] } }", "channels.a.subscribe", /got \[\]/],
+  ['channels: { a: { publish: ["role:"] } }', "channels.a.publish[0]", /must be subscriber, anyone/],
+  ["channels: { a: { history: { size: 5 } } }", "channels.a.history.seconds", /got nothing/],
+  ["channels: { a: { history: { size: 100001, seconds: 1 } } }", "channels.a.history.size", /0 to 100000/],
+  ["channels: { a: { history: { size: 1, seconds: 604801 } } }", "channels.a.history.seconds", /0 to 604800/],
+  ["channels: { a: { presence: 1 } }", "channels.a.presence", /true or false/],
+  ["channels: { a: { rate: -1 } }", "channels.a.rate", /whole number/],
+  ["channels: { a: { echo: null } }", "channels.a.echo", /true or false/],
+  ["channels: { a: { ecko: true } }", "channels.a.ecko", /did you mean echo\?/],
+  ["auth: { keys: [{ algorithm: HS256 }] }", "auth.keys[0]", /either secret or secretFile/],
+  ["auth: { keys: [{ algorithm: HS256, secret: short }] }", "auth.keys[0].secret", /32 bytes, got 5 bytes/],
+  ["auth: { keys: [{ algorithm: HS256, publicKeyFile: x.pem }] }", "auth.keys[0]", /either secret or secretFile/],
+  ["auth: { keys: [{ algorithm: RS256, secretFile: x }] }", "auth.keys[0]", /only publicKeyFile/],
+  ["auth: { keys: [{ algorithm: none, publicKeyFile: x }] }", "auth.keys[0].algorithm", /must be HS256, /],
+  ["auth: { keys: [{ publicKeyFile: x }] }", "auth.keys[0].algorithm", /got nothing/],
+  [
+    "auth: { keys: [{ algorithm: RS256, publicKeyfile: x }] }",
+    "auth.keys[0].publicKeyfile",
+    /did you mean publicKeyFile\?/,
+  ],
+  [
+    "auth: { keys: [{ algorithm: RS256, publicKeyFile: /no/such.pem }] }",
+    "auth.keys[0].publicKeyFile",
+    /can be read.*ENOENT/,
+  ],
+];
+
+describe("each field of a channel's policy and of a key, broken in turn", () => {
+  for (const [text, key, rule] of brokenEntries) {
+    it(text, (t) => {
+      const faults = faultsOf({ file: fileWith(t, text) });
+      assert.deepEqual([faults[0]?.key], [key]);
+      assert.match(faults[0]!.text, rule);
+    });
+  }
+
+  it("two keys with one kid", (t) => {
+    const key = `{ kid: a, algorithm: HS256, secret: ${"x".repeat(32)} }`;
+    const faults = faultsOf({ file: fileWith(t, `auth: { keys: [${key}, ${key}] }`) });
+    assert.deepEqual(
+      faults.map(({ key }) => key),
+      ["auth.keys[1].kid"],
+    );
+  });
+});

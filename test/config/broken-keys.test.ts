@@ -1,0 +1,207 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { keyText } from "../../src/config/key-path.ts";
+import { keysIn, settings } from "../../src/config/settings.ts";
+import { faultsOf, fileWith, load, messageOf } from "./faults.ts";
+
+/** For each key, values that are just not right. */
+const broken: Readonly<Record<string, readonly unknown[]>> = {
+  host: ["", "1.2.3", "a b", "http://x", 7, null],
+  port: [-1, 65_536, 80_808, 1.5, "9501", true, null],
+  adminHost: ["", "256.1.1.1", "-x"],
+  adminPort: [-1, 65_536],
+  connectionTimeout: [0, 86_401],
+  heartbeatInterval: [0, 3601],
+  maxMessagesPerMinute: [-1, 1_000_001, "many"],
+  maxConnections: [-1, 2_097_152],
+  connectionsPerAddressMax: [-1],
+  heartbeatsPerMinuteMax: [-1],
+  floodRefusalsPerMinuteMax: [-1],
+  bytesPerSecondMax: [-1, 1, 1023],
+  messageBytesMax: [0, 1023, 16_777_217],
+  sendQueueBytesMax: [0, 65_535, 268_435_457, 2 ** 31],
+  batchItemsMax: [0, 1001],
+  depthMax: [0, 129],
+  channelsPerConnectionMax: [0, 1_000_001],
+  origins: [
+    7,
+    [7],
+    "example.com",
+    ["https://a.example/"],
+    "https://a.example:443",
+    "HTTPS://a.example",
+    "https://*",
+    "https://a.*.example",
+    null,
+  ],
+  trustedProxies: [
+    7,
+    "10.0.0.0/33",
+    "10.0.0/8",
+    "::1/129",
+    "proxy.example",
+    "10.0.0.0/08",
+    "10.0.0.0/8/8",
+    "fe80::1%eth0",
+  ],
+  compression: ["on", true],
+  tls: [true, [], null],
+  "tls.certFile": [7],
+  "tls.keyFile": [null],
+  "tls.passphrase": [1234],
+  auth: ["x", [], null],
+  "auth.required": ["yes", 1],
+  "auth.secret": ["short", "x".repeat(31), 12_345_678_901_234, null],
+  "auth.algorithm": ["none", "RS256", "hs256"],
+  "auth.keys": [{}, "x", [7]],
+  "auth.jwksUrl": ["x", "ftp://a.example/", "/etc/keys"],
+  "auth.issuer": ["", [""], 7],
+  "auth.audience": [[7]],
+  "auth.roles": [{}],
+  "auth.clockToleranceSeconds": [-1, 3601],
+  "auth.expiringNoticeSeconds": [-1, 86_401],
+  "auth.expiryGraceSeconds": [-1, 86_401],
+  channels: [[], "x", null],
+  presence: [true],
+  "presence.leaveGraceSeconds": [-1, 301],
+  history: [100],
+  "history.bytesMax": [0, 1_048_575],
+  idempotency: [false],
+  "idempotency.seconds": [-1, 86_401],
+  "idempotency.keysMax": [-1],
+  drain: [10],
+  "drain.delaySeconds": [-1, 301],
+  "drain.seconds": [-1, 3601],
+  log: ["info"],
+  "log.level": ["verbose", 30, null],
+  "log.format": ["xml"],
+  redis: [true],
+  "redis.enabled": [true, "false"],
+  "redis.host": ["", 7],
+  "redis.port": [0, 65_536],
+  "redis.password": [1234, null],
+  "redis.database": [-1],
+  "redis.prefix": [7],
+};
+
+describe("each key, broken in turn", () => {
+  it("the table names every key", () => {
+    assert.deepEqual(Object.keys(broken).sort(), settings.map(({ path }) => keyText(path)).sort());
+  });
+
+  for (const { path } of settings) {
+    const key = keyText(path);
+    for (const value of broken[key] ?? []) {
+      it(`${key}: ${JSON.stringify(value)} is one fault that names the key and says what it must be`, (t) => {
+        const faults = faultsOf({ file: fileWith(t, JSON.stringify(at(path, value))) });
+        assert.equal(faults.length, 1, JSON.stringify(faults));
+        assert.equal(faults[0]!.key.startsWith(key), true, faults[0]!.key);
+        assert.match(faults[0]!.text, /^must be .+, got ./);
+      });
+    }
+  }
+
+  for (const section of ["", "tls", "auth", "presence", "history", "idempotency", "drain", "log", "redis"]) {
+    const path = section === "" ? [] : [section];
+    for (const key of keysIn(path)) {
+      const misspelt = `${key.slice(0, -1)}x${key.slice(-1)}`;
+      it(`${keyText([...path, misspelt])} is unknown, and ${key} is meant`, (t) => {
+        const faults = faultsOf({ file: fileWith(t, JSON.stringify(at([...path, misspelt], 1))) });
+        assert.deepEqual(
+          faults.map(({ text }) => text),
+          [`is not a known key; did you mean ${key}?`],
+        );
+      });
+    }
+  }
+});
+
+describe("faults", () => {
+  it("of all keys of all sources come at once, each with its place", (t) => {
+    const file = fileWith(
+      t,
+      "# a comment\nport: x\nauth:\n  required: maybe\n  keys:\n    - kid: a\n      algorithm: none\n",
+    );
+    const env = { TIDEGATE_HOST: "a b", TIDEGATE_HOOST: "x" };
+    const faults = faultsOf({ file, env, flags: { log: { level: "loud" } } });
+    assert.deepEqual(
+      faults.map(({ source, key }) => `${source.replace(file, "FILE")} ${key}`),
+      [
+        "TIDEGATE_HOOST ",
+        "FILE:2 port",
+        "FILE:4 auth.required",
+        "FILE:7 auth.keys[0].algorithm",
+        "TIDEGATE_HOST host",
+        "--log-level log.level",
+      ],
+    );
+  });
+
+  it("the message has a line for each, with source, key, rule and value", (t) => {
+    const file = fileWith(t, "port: 99999\nprot: 1\n");
+    assert.equal(
+      messageOf({ file }),
+      [
+        "the configuration is not valid:",
+        `  ${file}:1: port must be a whole number from 0 to 65535, got 99999`,
+        `  ${file}:2: prot is not a known key; did you mean port?`,
+      ].join("\n"),
+    );
+  });
+
+  it("a faulty value is a fault also where a later source overrides it", (t) => {
+    assert.equal(faultsOf({ file: fileWith(t, "port: x\n"), flags: { port: 1 } }).length, 1);
+  });
+
+  it("a known key at the wrong level is told its place", () => {
+    assert.match(faultsOf({ flags: { jwksUrl: "x" } })[0]!.text, /did you mean auth\.jwksUrl\?/);
+  });
+
+  it("a key that resembles nothing is offered nothing", () => {
+    assert.equal(faultsOf({ flags: { zzzzzzzz: 1 } })[0]!.text, "is not a known key");
+  });
+
+  it("a long value is cut", () => {
+    assert.ok(faultsOf({ flags: { compression: "x".repeat(10_000) } })[0]!.text.length < 200);
+  });
+
+  it("redis.enabled says that it comes", () => {
+    assert.match(
+      messageOf({ flags: { redis: { enabled: true } } }),
+      /redis\.enabled must be false: the Redis bus comes with the next release/,
+    );
+  });
+});
+
+describe("values at the edge that are right", () => {
+  const right: readonly (readonly [string, unknown])[] = [
+    ["host", "::"],
+    ["host", "localhost"],
+    ["port", 65_535],
+    ["bytesPerSecondMax", 1024],
+    ["origins", []],
+    [
+      "origins",
+      ["null", "*", "https://a.example:8443", "http://*.localhost:3000", "capacitor://localhost", "http://[::1]:8080"],
+    ],
+    ["trustedProxies", ["10.0.0.0/8", "::1", "fd00::/8", "0.0.0.0/0", "192.168.1.1"]],
+    ["auth.secret", "é".repeat(16)],
+    ["auth.jwksUrl", "http://127.0.0.1:8080/keys"],
+  ];
+  for (const [key, value] of right) {
+    it(`${key}: ${JSON.stringify(value)}`, () => {
+      assert.deepEqual(faultsOf({ flags: at(key.split("."), value) }), []);
+    });
+  }
+
+  it("every policy field at once", (t) => {
+    const policy =
+      '{ subscribe: [anyone, "role:a.b"], publish: subscriber, history: { size: 0, seconds: 0 }, presence: true, rate: 5, echo: false }';
+    const { channels } = load({ file: fileWith(t, `channels: { "a.*.{user}.>": ${policy} }`) }).config;
+    assert.equal(channels["a.*.{user}.>"]?.rate, 5);
+  });
+});
+
+function at(path: readonly (string | number)[], value: unknown): object {
+  return path.reduceRight<unknown>((below, part) => ({ [part]: below }), value) as object;
+}

@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { maskSecrets } from "../../src/config/secrets.ts";
+import { fileWith, load, messageOf } from "./faults.ts";
+
+const secret = `hunter2${"x".repeat(32)}`;
+
+describe("secrets", () => {
+  it("are masked for printing, and the rest is not touched", (t) => {
+    const file = fileWith(t, "");
+    const { config } = load({
+      flags: {
+        auth: {
+          secret,
+          keys: [{ algorithm: "HS256", secret, kid: "a" }],
+          jwksUrl: "https://me:hunter2@a.example/keys",
+        },
+        redis: { password: "hunter2" },
+        tls: { certFile: file, keyFile: file, passphrase: "hunter2" },
+      },
+    });
+    const masked = maskSecrets(config);
+    assert.doesNotMatch(JSON.stringify(masked), /hunter2/);
+    assert.equal(masked.auth.jwksUrl, "https://********@a.example/keys");
+    assert.equal(masked.auth.keys[0]?.kid, "a");
+    assert.deepEqual(masked.channels, config.channels);
+    assert.match(JSON.stringify(config), /hunter2/);
+  });
+
+  it("that are empty stay empty", () => {
+    assert.deepEqual(maskSecrets(load({}).config), load({}).config);
+  });
+
+  const misplaced: readonly (readonly [string, object])[] = [
+    ["a short secret", { auth: { secret: "hunter2" } }],
+    ["a secret in place of its section", { auth: "hunter2" }],
+    ["a secret in place of the list of keys", { auth: { keys: ["hunter2"] } }],
+    ["a short secret of a key", { auth: { keys: [{ algorithm: "HS256", secret: "hunter2" }] } }],
+    ["a list of secrets", { auth: { secret: ["hunter2"] } }],
+    ["a misspelt key", { auth: { sercet: "hunter2" }, redis: { pasword: "hunter2" } }],
+    ["a password in place of its section", { redis: "hunter2" }],
+    ["a password in a URL", { auth: { jwksUrl: "ftp://me:hunter2@a.example/" } }],
+    ["a key of the wrong kind", { auth: { keys: [{ algorithm: "RS256", secret }] } }],
+  ];
+  for (const [what, tree] of misplaced) {
+    it(`${what} is a fault that does not quote it`, (t) => {
+      assert.doesNotMatch(messageOf({ file: fileWith(t, JSON.stringify(tree)) }), /hunter2/);
+      assert.doesNotMatch(messageOf({ flags: tree }), /hunter2/);
+    });
+  }
+
+  for (const name of [
+    "TIDEGATE_AUTH",
+    "TIDEGATE_AUTH__KEYS",
+    "TIDEGATE_AUTH__SECRET",
+    "TIDEGATE_SECRET",
+    "TIDEGATE_TLS",
+  ]) {
+    it(`${name} is not quoted where it is broken`, () => {
+      assert.doesNotMatch(messageOf({ env: { [name]: "{hunter2: [hunter2" } }), /hunter2/);
+    });
+  }
+});
