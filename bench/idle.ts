@@ -22,26 +22,26 @@ interface Server {
 }
 
 const port = 9599;
-const path = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
+const compiled = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
 const servers: readonly Server[] = [
-  { name: "raw uWebSockets.js", args: ["--import", "tsx", path("peers/raw-uws.ts"), String(port)], subscribe: "+room.%" },
+  { name: "raw uWebSockets.js", args: [compiled("peers/raw-uws.js"), String(port)], subscribe: "+room.%" },
   {
     name: "tidegate",
-    args: [path("../dist/main.js"), "serve", "--port", String(port), "--admin-port", "0"],
+    args: [compiled("../../main.js"), "serve", "--port", String(port), "--admin-port", "0"],
     subscribe: '{"action":"subscribe","data":{"channel":"room.%"}}',
   },
 ];
-/** Connections opened and closed before the first reading, so that heaps have their working size. */
-const warmUp = 2000;
+/** Connections opened and closed before the first reading, so that code is compiled and no start-up cost is counted. */
+const warmUp = 200;
 const settleMs = 2000;
 
 export async function idle(connections: number, runs: number): Promise<IdleFigures> {
-  const bytesPerConnection: Record<string, number[]> = {};
+  const bytesPerConnection: Record<string, number[]> = Object.fromEntries(servers.map(({ name }) => [name, []]));
   for (let run = 0; run < runs; run += 1) {
     for (const server of servers) {
       const bytes = await measure(server, connections);
       process.stderr.write(`idle ${run + 1}/${runs} ${server.name}: ${bytes.toFixed(0)} bytes a connection\n`);
-      (bytesPerConnection[server.name] ??= []).push(bytes);
+      bytesPerConnection[server.name]?.push(bytes);
     }
   }
   const [raw = [], tidegate = []] = servers.map(({ name }) => bytesPerConnection[name]);
@@ -60,9 +60,12 @@ async function measure(server: Server, connections: number): Promise<number> {
 }
 
 async function withClients<T>({ subscribe }: Server, count: number, use: () => Promise<T>): Promise<T> {
-  const args = ["--import", "tsx", path("load/idle-clients.ts"), String(port), String(count), subscribe];
+  const args = [compiled("load/idle-clients.js"), String(port), String(count), subscribe];
   const clients = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
-  await Promise.race([once(clients.stdout!, "data"), once(clients, "exit").then(() => Promise.reject(new Error("the load process ended")))]);
+  await Promise.race([
+    once(clients.stdout!, "data"),
+    once(clients, "exit").then(() => Promise.reject(new Error("the load process ended"))),
+  ]);
   await sleep();
   const result = await use();
   clients.stdin!.end();

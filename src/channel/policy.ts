@@ -26,9 +26,10 @@ export interface Policy {
   readonly ownerPatterns: readonly string[];
 }
 
+/** What holds where no pattern says otherwise: a channel that none matches is closed. */
 const builtIn: Required<PolicyOptions> = {
-  subscribe: ["anyone"],
-  publish: ["subscriber", "granted"],
+  subscribe: ["nobody"],
+  publish: ["nobody"],
   history: { size: 0, seconds: 0 },
   presence: false,
   rate: 0,

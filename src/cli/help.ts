@@ -50,10 +50,10 @@ Usage: tidegate serve [options]
 
 Options:
   ${configFlag}
-  --host ADDRESS      where clients connect (0.0.0.0)
-  --port PORT         the same (9501; 0: any free one)
-  --admin-host ADDRESS  where metrics and health are (127.0.0.1)
-  --admin-port PORT   the same (9502; 0: any free one)
+  --host ADDRESS      the address clients connect to (0.0.0.0)
+  --port PORT         the port clients connect to (9501; 0: any free one)
+  --admin-host ADDRESS  the address of metrics and health (127.0.0.1)
+  --admin-port PORT   the port of metrics and health (9502; 0: any free one)
   --log-level LEVEL   trace, debug, info, warn, error, fatal or silent (info)
 
 Examples:

@@ -19,6 +19,7 @@ import { systemClock } from "../clock/clock.ts";
 import type { Config } from "../config/config-schema.ts";
 import type { Connection } from "../connection/connection.ts";
 import { Connections } from "../connection/connections.ts";
+import { slotsMax } from "../connection/slots.ts";
 import { SlowConsumers } from "../connection/slow-consumers.ts";
 import { Sweep } from "../connection/sweep.ts";
 import { createDispatch } from "../inbound/handlers.ts";
@@ -108,7 +109,7 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
   let isDraining = false;
   const closedFor = () => {
     if (isDraining) return { status: "503", error: "This node is draining", retryAfterSeconds: 1 } as const;
-    const isFull = config.maxConnections > 0 && connections.count >= config.maxConnections;
+    const isFull = connections.count >= (config.maxConnections || slotsMax - 1);
     return isFull ? ({ status: "503", error: "Connection limit reached", retryAfterSeconds: 10 } as const) : undefined;
   };
 
