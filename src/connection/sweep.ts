@@ -22,6 +22,7 @@ export interface SweepOptions {
 
 const tickMs = 50;
 const ticksPerRound = 20; // a round is one second
+const latenessMs = 2 * tickMs * ticksPerRound; // a heartbeat waits for its slot's turn, and so does the next one
 
 export class Sweep {
   readonly #connections: Connections;
@@ -95,7 +96,8 @@ export class Sweep {
       const intervalMs = this.#options.heartbeatInterval * 1000;
       this.#pingMs[slot] = nowMs + intervalMs;
       connection.send({ action: "ping", time: unixSeconds });
-      if (silentMs >= intervalMs) connection.socket?.ping();
+      const isLastChance = silentMs + intervalMs + latenessMs >= this.#options.connectionTimeout * 1000;
+      if (silentMs >= intervalMs || isLastChance) connection.socket?.ping();
     }
     if (unixSeconds >= this.#tokenAt[slot]!) this.#tokenEvent(connection, unixSeconds);
   }

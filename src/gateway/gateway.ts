@@ -3,8 +3,7 @@
  * node is made of; nothing else knows all the parts.
  */
 import { setTimeout } from "node:timers/promises";
-import { type AdminServer, startAdmin } from "../admin/admin-server.ts";
-import { textReply, writeReply } from "../admin/reply.ts";
+import { startAdmin } from "../admin/admin-server.ts";
 import { createTokenVerifier } from "../auth/jwt-verifier.ts";
 import type { Bus } from "../bus/bus.ts";
 import { MemoryBus } from "../bus/memory-bus.ts";
@@ -29,7 +28,7 @@ import { AddressCounts } from "../limit/address-counts.ts";
 import { limited } from "../log/limited-log.ts";
 import type { Log } from "../log/log.ts";
 import { Counters } from "../metrics/counters.ts";
-import { Health, healthAnswer } from "../metrics/health.ts";
+import { Health } from "../metrics/health.ts";
 import { createRegistry } from "../metrics/registry.ts";
 import { TrustedProxies } from "../socket/client-address.ts";
 import { Origins } from "../socket/origins.ts";
@@ -113,8 +112,14 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
     return isFull ? ({ status: "503", error: "Connection limit reached", retryAfterSeconds: 10 } as const) : undefined;
   };
 
+  const abandon = async (error: unknown): Promise<never> => {
+    server.closeAll();
+    verifier.stop();
+    await bus.stop();
+    throw error;
+  };
   await bus.start((record, position) => channels.apply(record, position));
-  const port = await server.listen({
+  const listening = server.listen({
     verifier,
     authRequired: config.auth.required,
     origins: new Origins(config.origins),
@@ -130,11 +135,9 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
     clock,
     welcome: (connection: Connection, authError) =>
       welcomeFrame(config, connections, connection, authError, clock.unixSeconds()),
-    answerHealth: (res, req) => {
-      const { status, body } = healthAnswer(req.getUrl(), health) ?? { status: 503, body: "unknown" };
-      writeReply(res, textReply(status, body), req.getMethod() === "head");
-    },
+    health,
   });
+  const port = await listening.catch(abandon);
 
   const registry = createRegistry({
     counters,
@@ -151,23 +154,17 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
       ready: () => (health.ready().ok ? 1 : 0),
     },
   });
-  let admin: AdminServer;
-  try {
-    admin = await startAdmin({
-      host: config.adminHost,
-      port: config.adminPort,
-      metrics: registry,
-      health,
-      publicPort: () => port,
-      tls: config.tls.certFile !== "",
-      version,
-      log: outsiderLog,
-    });
-  } catch (error) {
-    server.closeAll();
-    verifier.stop();
-    throw error;
-  }
+  const starting = startAdmin({
+    host: config.adminHost,
+    port: config.adminPort,
+    metrics: registry,
+    health,
+    publicPort: () => port,
+    tls: config.tls.certFile !== "",
+    version,
+    log: outsiderLog,
+  });
+  const admin = await starting.catch(abandon);
   sweep.start();
   const housekeeping = setInterval(() => {
     history.sweep((channel) => fanOut.countRecipients(channel) > 0);

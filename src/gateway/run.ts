@@ -32,6 +32,7 @@ export async function runGateway(config: Config, warnings: readonly string[]): P
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
   process.on("SIGHUP", () => {
+    if (config.tls.certFile === "") return log.info({}, "no certificate to reload: TLS is off");
     try {
       gateway?.reloadCertificate();
       log.info({}, "certificate reloaded");

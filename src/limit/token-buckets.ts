@@ -38,7 +38,8 @@ export class TokenBuckets {
   /** Milliseconds until `take(slot, cost)` succeeds; 0 where it would now. A cost above the burst waits for the burst. */
   waitMs(slot: number, cost: number, nowMs: number): number {
     const spentMs = Math.max(0, this.#fullAtMs[slot]! - nowMs);
-    return Math.max(0, spentMs + (Math.min(cost, this.burst) - this.burst) * this.#msPerToken);
+    const waitMs = spentMs + (Math.min(cost, this.burst) - this.burst) * this.#msPerToken;
+    return waitMs > roundingMs ? waitMs : 0; // as `take` sees it: whoever asks first must not refuse what it would give
   }
 
   /** Makes room for `capacity` slots. */

@@ -6,8 +6,9 @@
  */
 import { Unpackr } from "msgpackr";
 import { errorTexts } from "./codes.ts";
+import type { FrameId } from "./frame-id.ts";
 import { jsonFault } from "./json-value.ts";
-import type { Action, ClientMessage, FrameId, Publish, StreamPosition, Target } from "./messages.ts";
+import type { Action, ClientMessage, Publish, StreamPosition, Target } from "./messages.ts";
 import { isChannelName } from "./names.ts";
 import { isPlainMsgpack } from "./plain-msgpack.ts";
 import { invalidField, isRefusal, missingField, type Refusal, refusal } from "./refusal.ts";

@@ -6,7 +6,8 @@
  */
 import { Packr } from "msgpackr";
 import type { Format } from "./decode.ts";
-import type { FrameId, StreamPosition } from "./messages.ts";
+import type { FrameId } from "./frame-id.ts";
+import type { StreamPosition } from "./messages.ts";
 import type { Refusal } from "./refusal.ts";
 
 /** A frame in its encoding: JSON as a string, MessagePack as bytes. */

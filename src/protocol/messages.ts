@@ -4,10 +4,8 @@
  * A published value is carried as JSON text (`messageJson`), because that is what goes into the frame of every
  * subscriber; nothing on the way needs it as an object.
  */
+import type { FrameId } from "./frame-id.ts";
 import type { Refusal } from "./refusal.ts";
-
-/** Chosen by the client, echoed in the reply. */
-export type FrameId = string | number;
 
 /** Where a client stands in a channel with history: the last message that it has, in which life of the log. */
 export interface StreamPosition {

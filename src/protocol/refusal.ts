@@ -1,6 +1,6 @@
 /** A request that is not carried out, and the error frame's content that says why. */
 import { type ErrorCode, errorTexts } from "./codes.ts";
-import type { ClientMessage, FrameId } from "./messages.ts";
+import type { FrameId } from "./frame-id.ts";
 
 export interface Refusal {
   readonly code: ErrorCode;
@@ -26,10 +26,16 @@ export const missingField = (field: string): Refusal =>
 export const invalidField = (field: string, expected: string): Refusal =>
   refusal("invalid_field", `${errorTexts.invalid_field} ${field}, expected type: ${expected}`);
 
+/** What names a request; every client message has it. */
+interface RequestNames {
+  readonly action: string;
+  readonly id?: FrameId | undefined;
+  readonly channel?: string | undefined;
+}
+
 /** Names the request in its refusal. */
-export function about(message: ClientMessage, why: Refusal): Refusal {
-  const { id, channel } = message as { id?: FrameId; channel?: string };
-  return { ...why, request: message.action, id, channel };
+export function about({ action, id, channel }: RequestNames, why: Refusal): Refusal {
+  return { ...why, request: action, id, channel };
 }
 
 /** True for what `decode` and the handlers return instead of a result; messages and results have no `error`. */

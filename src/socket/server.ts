@@ -13,10 +13,12 @@ import type { SlowConsumers } from "../connection/slow-consumers.ts";
 import type { Sweep } from "../connection/sweep.ts";
 import type { Receiver } from "../inbound/receive.ts";
 import type { Log } from "../log/log.ts";
+import { type Health, healthAnswer, healthPaths } from "../metrics/health.ts";
 import type { EncodedFrame } from "../protocol/encode.ts";
 import { listenError } from "../uws/listen-error.ts";
 import * as uws from "../uws/uws.ts";
-import { rejectHandshake } from "./reject.ts";
+import { handshakeFault, type Rejection, readHandshake } from "./handshake.ts";
+import { answerHealth, rejectHandshake } from "./reject.ts";
 import { type Admission, type UpgradeParts, upgrade } from "./upgrade.ts";
 
 export interface ServerOptions {
@@ -38,8 +40,7 @@ export interface ServerParts extends UpgradeParts {
   readonly log: Log;
   /** The first frame of a connection. */
   welcome(connection: Connection, authError: Admission["authError"]): object;
-  /** Answers `/healthz` and `/readyz`. */
-  answerHealth(res: uws.HttpResponse, req: uws.HttpRequest): void;
+  readonly health: Pick<Health, "ready">;
 }
 
 /** What uWebSockets.js keeps for a socket: how it was admitted, then whose it is, and in which app. */
@@ -67,8 +68,14 @@ export class SocketServer implements Topics {
   async listen(parts: ServerParts): Promise<number> {
     this.#parts = parts;
     const running = this.#createApp(parts);
-    const { host, port } = this.#options;
-    const listenSocket = uws.listen(running.app, host, port, { exclusive: this.#options.tls.certFile === "" });
+    const { host, port, tls } = this.#options;
+    let listenSocket = uws.listen(running.app, host, port, { exclusive: true });
+    if (listenSocket !== false && tls.certFile !== "") {
+      // A port that a renewed certificate can share could be another gateway's: that it is free is known by now.
+      const opened = uws.us_socket_local_port(listenSocket);
+      uws.us_listen_socket_close(listenSocket);
+      listenSocket = uws.listen(running.app, host, opened, { exclusive: false });
+    }
     if (listenSocket === false) throw await listenError(host, port);
     this.#apps = [running];
     this.#listenSocket = listenSocket;
@@ -100,16 +107,23 @@ export class SocketServer implements Topics {
     this.#apps = [...this.#apps.filter(({ connections }) => connections > 0), running];
   }
 
-  /** Publishes to every subscriber of `topic`; `except` is left out where it subscribes to it. Hot path. */
+  /**
+   * Publishes to every subscriber of `topic`; `except`, which may be closed, is left out where it subscribes to it. A
+   * subscriber whose queue refused this or an earlier frame has no topics any more when this returns. Hot path.
+   */
   publish(topic: string, frame: EncodedFrame, isBinary: boolean, except: Socket | undefined): void {
+    this.#publish(topic, frame, isBinary, except !== undefined && isSubscriber(except, topic) ? except : undefined);
+    this.#parts?.slowConsumers.cut(frame);
+  }
+
+  #publish(topic: string, frame: EncodedFrame, isBinary: boolean, publisher: Socket | undefined): void {
     const compress = this.#options.compression !== "disabled";
-    const publisher = except?.isSubscribed(topic) ? except : undefined;
     if (this.#apps.length === 1) {
       if (publisher === undefined) this.#apps[0]!.app.publish(topic, frame, isBinary, compress);
       else publisher.publish(topic, frame, isBinary, compress);
       return;
     }
-    const owner = (publisher as unknown as uws.WebSocket<UserData> | undefined)?.getUserData().running;
+    const owner = publisher && dataOf(publisher).running;
     for (const running of this.#apps) {
       if (running === owner) publisher?.publish(topic, frame, isBinary, compress);
       else running.app.publish(topic, frame, isBinary, compress);
@@ -125,14 +139,17 @@ export class SocketServer implements Topics {
     const { tls } = this.#options;
     const app = tls.certFile === "" ? uws.App() : createTlsApp(tls);
     const running: RunningApp = { app, connections: 0 };
-    app.get("/healthz", parts.answerHealth);
-    app.get("/readyz", parts.answerHealth);
-    app.head("/healthz", parts.answerHealth);
-    app.head("/readyz", parts.answerHealth);
+    for (const path of healthPaths) {
+      app.get(path, (res) => answerHealth(res, healthAnswer(path, parts.health)!, false));
+      app.head(path, (res) => answerHealth(res, healthAnswer(path, parts.health)!, true));
+    }
     app.ws<UserData>("/*", this.#behavior(parts, running));
-    app.any("/*", (res) => {
-      parts.counters.handshakes["426"] += 1;
-      rejectHandshake(res, { status: "426", error: "This port speaks WebSocket: connect with ws:// or wss://" });
+    app.any("/*", (res, req) => {
+      const request = readHandshake(req, res); // uWebSockets.js takes a handshake without a proper key for any request
+      const fault = request.headers.get("upgrade")?.toLowerCase() === "websocket" ? handshakeFault(request) : undefined;
+      const why = fault ?? noHandshake;
+      parts.counters.handshakes[why.status] += 1;
+      rejectHandshake(res, why);
     });
     return running;
   }
@@ -173,6 +190,7 @@ export class SocketServer implements Topics {
         data.state = connection;
         running.connections += 1;
         data.running = running;
+        if (!this.#apps.includes(running)) this.#apps.push(running); // its handshake began before a renewal
         log.debug({ connection: connection.id, address: admission.address }, "connection opened");
         const greet = (): void => {
           connection.send(parts.welcome(connection, admission.authError));
@@ -187,7 +205,7 @@ export class SocketServer implements Topics {
       ),
       pong: guarded((ws) => sweep.heard(ws.getUserData().state as Connection, clock.nowMs())),
       ping: guarded((ws) => sweep.heard(ws.getUserData().state as Connection, clock.nowMs())),
-      dropped: guarded((ws) => slowConsumers.dropped(ws.getUserData().state as Connection)),
+      dropped: guarded((ws, bytes) => slowConsumers.dropped(ws.getUserData().state as Connection, bytes.byteLength)),
       close: guarded((ws, code) => {
         const connection = ws.getUserData().state as Connection;
         running.connections -= 1;
@@ -197,6 +215,18 @@ export class SocketServer implements Topics {
       }),
     };
   }
+}
+
+const noHandshake: Rejection = {
+  status: "426",
+  error: "This port speaks WebSocket: connect with ws:// or wss://",
+};
+
+const dataOf = (socket: Socket): UserData => (socket as unknown as uws.WebSocket<UserData>).getUserData();
+
+/** False for a closed socket, of which uWebSockets.js gives nothing but its data. */
+function isSubscriber(socket: Socket, topic: string): boolean {
+  return (dataOf(socket).state as Connection).socket !== undefined && socket.isSubscribed(topic);
 }
 
 const compressOptions = {
