@@ -39,7 +39,7 @@ export class TokenBuckets {
   waitMs(slot: number, cost: number, nowMs: number): number {
     const spentMs = Math.max(0, this.#fullAtMs[slot]! - nowMs);
     const waitMs = spentMs + (Math.min(cost, this.burst) - this.burst) * this.#msPerToken;
-    return waitMs > roundingMs ? waitMs : 0; // as `take` sees it: whoever asks first must not refuse what it would give
+    return Math.max(0, waitMs - roundingMs); // as `take` counts: a wait of 1000 ms must not come out as 1000.0000001
   }
 
   /** Makes room for `capacity` slots. */
