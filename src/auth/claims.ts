@@ -27,7 +27,14 @@ export function readIdentity(claims: Claims, allowedRoles: readonly string[]): I
   if (channels === undefined || publish === undefined || !isTime(claims.exp)) return "invalid_token";
   if (allowedRoles.length > 0 && !allowedRoles.includes(role)) return "invalid_token";
   const userIdJson = JSON.stringify(user);
-  return Object.freeze({ userId: String(user), userIdJson, role, channels, publish, expiresAt: claims.exp });
+  return Object.freeze({
+    userId: String(user),
+    userIdJson,
+    role,
+    channels,
+    publish,
+    expiresAt: Math.floor(claims.exp),
+  });
 }
 
 /** The grant that `claims` describe, frozen; or `invalid_token`, also where they grant no channel. */
@@ -39,7 +46,7 @@ export function readSubscriptionGrant(claims: Claims): SubscriptionGrant | "inva
   if (single === undefined || several === undefined || !isTime(claims.exp)) return "invalid_token";
   if (single.length + several.length === 0) return "invalid_token";
   const userId = isGiven(user) ? String(user) : undefined;
-  return Object.freeze({ userId, channels: Object.freeze([...single, ...several]), expiresAt: claims.exp });
+  return Object.freeze({ userId, channels: Object.freeze([...single, ...several]), expiresAt: Math.floor(claims.exp) });
 }
 
 /**

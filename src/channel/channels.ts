@@ -56,7 +56,7 @@ export class Channels {
     const before = key === undefined ? undefined : idempotency.find(channel, identity?.userId, key);
     if (before !== undefined) {
       counters.duplicates += 1;
-      this.#acknowledge(connection, request, policy, before, 0);
+      this.#acknowledge(connection, request, policy, before, undefined);
       return undefined;
     }
     const record: PublicationRecord = {
@@ -80,11 +80,12 @@ export class Channels {
 
   /** The members of a channel with presence, for whoever may subscribe to it. */
   presence(connection: Connection, { channel, id }: Presence): Refusal | undefined {
-    const { policies, members } = this.#parts;
+    const { policies, fanOut, members } = this.#parts;
     const policy = policies.of(channel);
     const refused = this.#refuseReader(connection, channel, policy);
     if (refused !== undefined) return refused;
     if (!policy.presence) return refusal("invalid_channel", `Channel ${channel} has no presence`);
+    fanOut.flush(); // the joins and leaves that the list holds already come before it
     const list = members.list(channel);
     connection.send({ success: true, action: "presence", channel, id, members: list, count: list.length });
     return undefined;
@@ -98,10 +99,10 @@ export class Channels {
     if (refused !== undefined) return refused;
     fanOut.flush();
     const { size } = policy.history;
-    const entries = size === 0 ? [] : history.latest(channel, policy, Math.min(limit ?? size, size), before);
+    const entries = size === 0 ? [] : history.latest(channel, Math.min(limit ?? size, size), before);
     const messages = `[${entries.map(({ body }) => `${body}}`).join(",")}]`;
     const idField = id === undefined ? "" : `,"id":${JSON.stringify(id)}`;
-    const { epoch } = size === 0 ? bus.tail(channel) : history.position(channel, policy);
+    const { epoch } = bus.tail(channel);
     const frame = `{"success":true,"action":"history","channel":"${channel}","messages":${messages},"epoch":"${epoch}"${idField}}`;
     connection.sendEncoded(connection.format === "json" ? frame : transcode(frame));
     return undefined;
@@ -151,10 +152,10 @@ export class Channels {
     { id, channel, target }: Publish,
     policy: Policy,
     position: StreamPosition,
-    count: number,
+    count: number | undefined, // undefined: its key came before, and nobody got it again
   ): void {
     const isKept = policy.history.size > 0 && target === undefined;
-    const frame = messageSent(id, channel, count, isKept ? position : undefined);
+    const frame = messageSent(id, channel, count ?? 0, isKept ? position : undefined, count === undefined);
     connection.sendEncoded(connection.format === "json" ? frame : transcode(frame));
   }
 

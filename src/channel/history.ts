@@ -33,7 +33,7 @@ interface Ring {
   entries: (StoredEntry | undefined)[];
   first: number; // entries[first..] are kept; the ones before are evicted, hold nothing and are soon cut off
   floor: string; // offset right before the first entry
-  bytes: number;
+  bytes: number; // of the entries
   touchedMs: number; // monotonic: the last use, see `sweep`
 }
 
@@ -43,6 +43,14 @@ export interface HistoryOptions {
   /** One ring. */
   readonly channelBytesMax: number;
 }
+
+/** A ring's own share, whether or not it holds messages: the object, its array and its place in the map. */
+const ringOverheadBytes = 400;
+
+/** The rings themselves may take a quarter of `bytesMax` besides their messages, and this much in any case. */
+const ringBytesMin = 1024 * 1024;
+/** Rings with messages that are passed over in the search for one without. */
+const sparedRingsMax = 100;
 
 /** An entry's share besides its text: the object, its place in the ring and the offset, measured at 180 to 220 bytes. */
 const entryOverheadBytes = 200;
@@ -54,6 +62,7 @@ export class History {
   readonly #rings = new Map<string, Ring>();
   #oldest: StoredEntry | undefined;
   #newest: StoredEntry | undefined;
+  #ringBytes = 0;
   bytes = 0;
   messages = 0;
 
@@ -101,23 +110,23 @@ export class History {
 
   /** Where `channel` stands: what a new subscriber may later come back with. Makes the ring, so that the position is kept. */
   position(channel: string, policy: Policy): StreamPosition {
-    const ring = this.#ring(channel, policy);
+    const ring = this.#present(channel) ?? this.#newRing(channel, policy, this.#tail(channel));
     return { offset: ring.entries.at(-1)?.offset ?? ring.floor, epoch: ring.epoch };
   }
 
-  /** What followed `since`, oldest first; `undefined` where that cannot be proven. */
-  since(channel: string, policy: Policy, since: StreamPosition): readonly HistoryEntry[] | undefined {
-    const ring = this.#ring(channel, policy);
-    if (since.epoch !== ring.epoch) return undefined;
+  /** What followed `since`, oldest first; `undefined` where that cannot be proven. Makes no ring. */
+  since(channel: string, since: StreamPosition): readonly HistoryEntry[] | undefined {
+    const ring = this.#present(channel);
+    if (ring === undefined || since.epoch !== ring.epoch) return undefined;
     if (since.offset === ring.floor) return kept(ring);
     const index = ring.entries.findLastIndex((entry) => entry?.offset === since.offset);
     return index === -1 ? undefined : kept(ring, index + 1);
   }
 
-  /** The latest `limit` messages, oldest first; with `before`, the latest of those with a lower offset. */
-  latest(channel: string, policy: Policy, limit: number, before?: string): readonly HistoryEntry[] {
-    const ring = this.#ring(channel, policy);
-    const entries = kept(ring);
+  /** The latest `limit` messages, oldest first; with `before`, the latest of those with a lower offset. Makes no ring. */
+  latest(channel: string, limit: number, before?: string): readonly HistoryEntry[] {
+    const ring = this.#present(channel);
+    const entries = ring === undefined ? [] : kept(ring);
     const older = before === undefined ? entries : entries.filter((entry) => entry.offset < before);
     return limit === 0 ? [] : older.slice(-limit);
   }
@@ -129,14 +138,18 @@ export class History {
       this.#expire(ring, nowMs);
       if (count(ring) > 0) continue;
       if (isInUse(ring.channel)) ring.touchedMs = nowMs;
-      else if (nowMs - ring.touchedMs > 2 * ring.policy.history.seconds * 1000) this.#rings.delete(ring.channel);
+      else if (nowMs - ring.touchedMs > 2 * ring.policy.history.seconds * 1000) this.#forget(ring);
     }
   }
 
-  #ring(channel: string, policy: Policy): Ring {
+  /** The ring of `channel` in the present epoch, without what is past its age. */
+  #present(channel: string): Ring | undefined {
     const ring = this.#rings.get(channel);
-    const tail = this.#tail(channel);
-    if (ring === undefined || ring.epoch !== tail.epoch) return this.#newRing(channel, policy, tail);
+    if (ring === undefined) return undefined;
+    if (ring.epoch !== this.#tail(channel).epoch) {
+      this.#forget(ring);
+      return undefined;
+    }
     ring.touchedMs = this.#clock.nowMs();
     this.#expire(ring, ring.touchedMs);
     return ring;
@@ -144,7 +157,7 @@ export class History {
 
   #newRing(channel: string, policy: Policy, floor: StreamPosition): Ring {
     const old = this.#rings.get(channel);
-    while (old !== undefined && count(old) > 0) this.#evictFirst(old);
+    if (old !== undefined) this.#forget(old);
     const touchedMs = this.#clock.nowMs();
     const ring = {
       channel,
@@ -157,7 +170,26 @@ export class History {
       touchedMs,
     };
     this.#rings.set(channel, ring);
+    this.#ringBytes += ringBytes(ring);
+    this.#keepRingsWithinBytes(ring);
     return ring;
+  }
+
+  #forget(ring: Ring): void {
+    while (count(ring) > 0) this.#evictFirst(ring);
+    this.#rings.delete(ring.channel);
+    this.#ringBytes -= ringBytes(ring);
+  }
+
+  /** Channels are cheap to name: rings without messages are forgotten first, the longest made before the others. */
+  #keepRingsWithinBytes(newest: Ring): void {
+    const bytesMax = Math.max(ringBytesMin, this.#options.bytesMax / 4);
+    let spared = 0;
+    for (const ring of this.#rings.values()) {
+      if (this.#ringBytes <= bytesMax || ring === newest) return;
+      if (count(ring) > 0 && spared < sparedRingsMax) spared += 1;
+      else this.#forget(ring);
+    }
   }
 
   #expire(ring: Ring, nowMs: number): void {
@@ -186,4 +218,5 @@ export class History {
 }
 
 const kept = (ring: Ring, from = ring.first): StoredEntry[] => ring.entries.slice(from) as StoredEntry[];
+const ringBytes = (ring: Ring): number => ringOverheadBytes + ring.channel.length;
 const count = (ring: Ring): number => ring.entries.length - ring.first;

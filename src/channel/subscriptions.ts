@@ -156,9 +156,9 @@ export class Subscriptions {
     const { channel, since } = request;
     const none: readonly HistoryEntry[] = [];
     if (policy.history.size === 0) return { position: undefined, recovered: since && false, entries: none };
-    const missed = since && history.since(channel, policy, since);
+    const missed = since && history.since(channel, since);
     if (since !== undefined) counters.recoveries[missed === undefined ? "failed" : "recovered"] += 1;
-    const entries = missed ?? history.latest(channel, policy, request.history);
+    const entries = missed ?? history.latest(channel, request.history);
     counters.replayed += entries.length;
     return { position: history.position(channel, policy), recovered: since && missed !== undefined, entries };
   }

@@ -49,7 +49,7 @@ export const configSchema = z.strictObject(
       ),
     heartbeatsPerMinuteMax: wholeNumber(0, perMinuteMax)
       .default(120)
-      .describe("Pings and pongs a minute that one connection may send besides its messages. 0: no limit."),
+      .describe("Ping and pong frames a minute that one connection may send besides its messages. 0: no limit."),
     floodRefusalsPerMinuteMax: wholeNumber(0, perMinuteMax)
       .default(600)
       .describe("More refused frames a minute than this close a connection with 4508. 0: never."),

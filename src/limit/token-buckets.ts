@@ -39,7 +39,7 @@ export class TokenBuckets {
   waitMs(slot: number, cost: number, nowMs: number): number {
     const spentMs = Math.max(0, this.#fullAtMs[slot]! - nowMs);
     const waitMs = spentMs + (Math.min(cost, this.burst) - this.burst) * this.#msPerToken;
-    return Math.max(0, waitMs - roundingMs); // as `take` counts: a wait of 1000 ms must not come out as 1000.0000001
+    return Math.max(0, Math.round(waitMs * 1000) / 1000); // sums of fractions: 1000.0000001 ms are 1000
   }
 
   /** Makes room for `capacity` slots. */

@@ -7,7 +7,7 @@
 import { Unpackr } from "msgpackr";
 import { errorTexts } from "./codes.ts";
 import type { FrameId } from "./frame-id.ts";
-import { jsonFault } from "./json-value.ts";
+import { jsonFault, lessNesting } from "./json-value.ts";
 import type { Action, ClientMessage, Publish, StreamPosition, Target } from "./messages.ts";
 import { isChannelName } from "./names.ts";
 import { isPlainMsgpack } from "./plain-msgpack.ts";
@@ -91,7 +91,8 @@ function readPublish({ id, data, limits }: Envelope): Publish | Refusal {
     const { message, echo, key } = data;
     if (message === undefined) return missingField("message");
     const fault = jsonFault(message, limits.depthMax);
-    if (fault !== undefined) return invalidField("message", `${fault} of at most ${limits.depthMax} levels`);
+    if (fault === lessNesting) return invalidField("message", `JSON value of at most ${limits.depthMax} levels`);
+    if (fault !== undefined) return invalidField("message", fault);
     if (isGiven(echo) && typeof echo !== "boolean") return invalidField("echo", "boolean");
     if (isGiven(key) && !isShortText(key)) return invalidField("key", "string of 1 to 128 characters");
     const target = readTarget(data);

@@ -6,6 +6,9 @@
  * the value.
  */
 
+/** What is expected of a value that is nested too deeply; the caller knows how deep it may be. */
+export const lessNesting = "JSON value with less nesting";
+
 /** `undefined` where `value` is JSON of at most `depthMax` levels, else what was expected instead. Linear in the value. */
 export function jsonFault(value: unknown, depthMax: number): string | undefined {
   switch (typeof value) {
@@ -20,7 +23,7 @@ export function jsonFault(value: unknown, depthMax: number): string | undefined 
       return "JSON value";
   }
   if (value === null) return undefined;
-  if (depthMax === 0) return "JSON value with less nesting";
+  if (depthMax === 0) return lessNesting;
   if (Array.isArray(value)) {
     for (const item of value) {
       const fault = jsonFault(item, depthMax - 1);

@@ -22,10 +22,10 @@ export class TrustedProxies {
     let address = peerAddress;
     if (!this.#isTrusted(address)) return address;
     if (proxiedAddress !== "") address = proxiedAddress;
-    const hops = (headers.get("x-forwarded-for") ?? "").split(",").map((hop) => hop.trim());
+    const hops = (headers.get("x-forwarded-for") ?? "").split(",").map((hop) => withoutPort(hop.trim()));
     while (this.#isTrusted(address)) {
       const hop = hops.pop();
-      if (hop === undefined || isIP(hop) === 0) break; // a name or a port would be the proxy's mistake, or a lie
+      if (hop === undefined || isIP(hop) === 0) break; // a name would be the proxy's mistake, or a lie
       address = hop;
     }
     return address;
@@ -34,6 +34,11 @@ export class TrustedProxies {
   #isTrusted(address: string): boolean {
     return isIP(address) !== 0 && this.#trusted.check(address, family(address));
   }
+}
+
+/** Some proxies add the port: `1.2.3.4:5678`, `[2001:db8::1]:5678`. */
+function withoutPort(hop: string): string {
+  return /^(\d+(?:\.\d+){3}):\d+$/.exec(hop)?.[1] ?? /^\[(.+)\](?::\d+)?$/.exec(hop)?.[1] ?? hop;
 }
 
 const family = (address: string): "ipv4" | "ipv6" => (isIP(address) === 6 ? "ipv6" : "ipv4");

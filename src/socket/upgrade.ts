@@ -6,6 +6,7 @@
  */
 import type { Identity } from "../auth/identity.ts";
 import type { TokenFault, TokenVerifier } from "../auth/token-verifier.ts";
+import type { Connection } from "../connection/connection.ts";
 import type { AddressCounts } from "../limit/address-counts.ts";
 import type { Log } from "../log/log.ts";
 import type { Counters, HandshakeStatus } from "../metrics/counters.ts";
@@ -44,6 +45,7 @@ export interface UpgradeParts {
   readonly addresses: AddressCounts;
   readonly counters: Counters;
   readonly log: Log;
+  readonly connections: Iterable<Connection>;
   /** Why no more connections are taken at present; `undefined` where they are. */
   closedFor(): Rejection | undefined;
 }
@@ -72,7 +74,14 @@ export function upgrade(parts: UpgradeParts, res: HttpResponse, req: HttpRequest
     isAborted = true;
   });
   verified.then((result) => {
-    if (!isAborted) res.cork(() => finish(result, true));
+    if (isAborted) return;
+    const finishLate = (): void => finish(result, true);
+    // In a cork of its own uWebSockets.js may close the new socket at once: cork() goes on to read the response that is
+    // none any more (its issue 1928). While another socket is corked, cork() calls its task and does nothing else.
+    // Without one, the library prints a warning that the handshake is not corked, and upgrades it all the same.
+    const [other] = parts.connections;
+    if (other === undefined) finishLate();
+    else other.cork(() => res.cork(finishLate));
   });
 }
 

@@ -27,9 +27,9 @@ function createHistory({ size = 100, seconds = 300, bytesMax = 1e9, channelBytes
       return tail().offset;
     },
     bodies: (channel: string, limit = 1e6, before?: string) =>
-      history.latest(channel, policy, limit, before).map(({ body }) => body),
+      history.latest(channel, limit, before).map(({ body }) => body),
     since: (channel: string, offset: string, epoch = log.epoch) =>
-      history.since(channel, policy, { offset, epoch })?.map(({ body }) => body),
+      history.since(channel, { offset, epoch })?.map(({ body }) => body),
     position: (channel: string) => history.position(channel, policy),
   };
 }
@@ -151,6 +151,16 @@ describe("The rings of a node together", () => {
     assert.deepEqual([bodies("a"), bodies("b"), bodies("c"), bodies("d")], [[], ["3"], ["1", "2"], ["1"]]);
   });
 
+  it("evict by age also behind a gap that a ring's own size left in the middle", () => {
+    const { publish, bodies } = createHistory({ size: 1, bytesMax: 3 * (overhead + 1) });
+    for (const channel of ["b", "a", "c"]) publish(channel, "1");
+    publish("a", "2"); // evicts a's first one, which stood between those of b and c
+    publish("d", "1");
+    assert.deepEqual([bodies("b"), bodies("c"), bodies("a"), bodies("d")], [[], ["1"], ["2"], ["1"]]);
+    publish("e", "1");
+    assert.deepEqual([bodies("c"), bodies("a"), bodies("d"), bodies("e")], [[], ["2"], ["1"], ["1"]]);
+  });
+
   it("count messages and bytes as they hold them, also after everything has gone", () => {
     const { publish, history, clock } = createHistory({ size: 5, seconds: 10, bytesMax: 20 * (overhead + 2) });
     for (let n = 10; n < 99; n += 1) publish(`channel-${n % 7}`, `${n}`);
@@ -231,6 +241,16 @@ describe("Recovery with since", () => {
     assert.equal(history.messages, 1);
   });
 
+  it("is refused over a change of the epoch that a message brings", () => {
+    const { publish, since, bodies, log } = createHistory();
+    const offset = publish("chat", "a");
+    log.epoch = "second";
+    publish("chat", "b");
+    assert.equal(since("chat", offset, "first"), undefined);
+    assert.equal(since("chat", offset, "second"), undefined);
+    assert.deepEqual(bodies("chat"), ["b"]);
+  });
+
   it("is refused where the ring begins with a message and its past is unknown", () => {
     const { publish, since, log } = createHistory();
     log.offset += 5;
@@ -281,6 +301,36 @@ describe("The latest messages", () => {
 
   it("are none in a channel that has had none", () => {
     assert.deepEqual(createHistory().bodies("chat"), []);
+  });
+});
+
+describe("The names of channels", () => {
+  it("make no ring by being asked for: whoever reads of a channel that has none costs nothing", () => {
+    const { bodies, since, history } = createHistory();
+    for (let i = 0; i < 100; i += 1) {
+      assert.deepEqual(bodies(`chat.${i}`), []);
+      assert.equal(since(`chat.${i}`, "1000"), undefined);
+    }
+    assert.equal(history.channels, 0);
+  });
+
+  it("are kept for a bounded number of channels without messages, and those with messages stay", () => {
+    const { publish, bodies, position, history } = createHistory({ bytesMax: 4 * 1024 * 1024 });
+    publish("chat", "kept");
+    for (let i = 0; i < 10_000; i += 1) position(`chat.${i}`);
+    assert.equal(history.channels > 1000 && history.channels < 3000, true, `${history.channels} channels`);
+    assert.deepEqual(bodies("chat"), ["kept"]);
+  });
+
+  it("make room for new ones also where all have messages, which go with them", () => {
+    const { publish, bodies, position, since, history } = createHistory({ bytesMax: 4 * 1024 * 1024 });
+    for (let i = 0; i < 5000; i += 1) publish(`chat.${i}`, "hello");
+    assert.equal(history.channels < 3000, true, `${history.channels} channels`);
+    assert.equal(history.messages, history.channels);
+    assert.equal(history.bytes, history.messages * (overhead + 5));
+    assert.deepEqual([bodies("chat.0"), bodies("chat.2000"), bodies("chat.4999")], [["hello"], [], ["hello"]]);
+    const { offset } = position("new");
+    assert.deepEqual(since("new", offset), []);
   });
 });
 

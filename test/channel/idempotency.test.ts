@@ -77,6 +77,15 @@ describe("An idempotency key", () => {
     assert.equal(knows("chat", "42", "other"), false);
   });
 
+  it("is among the youngest when it is used after it was forgotten", () => {
+    const { add, knows, clock } = createIdempotency({ seconds: 60, keysMax: 2 });
+    add("chat", "42", "a");
+    add("chat", "42", "b");
+    clock.advance(60_000);
+    for (const key of ["a", "c"]) add("chat", "42", key);
+    assert.deepEqual([knows("chat", "42", "a"), knows("chat", "42", "c")], [true, true]);
+  });
+
   it("is remembered with keysMax - 1 others at most: the oldest goes first", () => {
     const { add, knows } = createIdempotency({ keysMax: 3 });
     for (const key of ["a", "b", "c", "d"]) add("chat", "42", key);

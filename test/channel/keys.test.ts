@@ -15,7 +15,7 @@ describe("A publication with a key", () => {
     const first = await publish(client, channel, "hello", { key: "k1" });
     const other = await publish(client, channel, "other", { key: "k2" });
     const again = await publish(client, channel, "hello", { key: "k1" });
-    assert.deepEqual(without(again, "id"), { ...without(first, "id"), recipients_count: 0 });
+    assert.deepEqual(without(again, "id"), { ...without(first, "id"), recipients_count: 0, duplicate: true });
     assert.notEqual(other.offset, first.offset);
     assert.deepEqual(await receivedUntilNow(client, client, channel), ["hello", "other"]);
     const { messages } = await client.ask("history", { channel });

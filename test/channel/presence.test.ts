@@ -86,7 +86,8 @@ describe("A channel with presence", () => {
 
   it("lists its members on request, and in the reply of a subscribe that asks, with whoever asks", async (t) => {
     const gateway = await startTestGateway(t);
-    const alice = await joinAs(t, gateway, user("alice"));
+    const alice = await connectAs(t, gateway, user("alice"));
+    assert.equal("presence" in (await alice.subscribe(channel)), false); // it did not ask
     const guest = await connectAs(t, gateway);
     const reply = await guest.subscribe(channel, { presence: true });
     const list = [user("alice"), { connection_id: guest.connectionId }];

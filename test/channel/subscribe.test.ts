@@ -39,6 +39,25 @@ describe("Subscribing", () => {
     }
   });
 
+  it("begins behind what was acknowledged before it: that comes neither live nor, from its position, a second time", async (t) => {
+    const { url } = await startTestGateway(t, { channels: { ">": { publish: "anyone" } } });
+    for (const options of [{}, msgpack])
+      for (const name of ["chat", "news"]) {
+        const client = await connect(t, url, options);
+        const channel = `${name}.${client.connectionId}`; // nobody was there before
+        const item = (action: string, message?: string) => ({ action, data: { channel, message } });
+        client.request("batch", { items: [item("message", "before"), item("subscribe"), item("message", "after")] });
+        const { offset, epoch } = await client.next({ action: "subscribe", success: true });
+        assert.deepEqual(await receivedUntilNow(client, client, channel), ["after"]);
+        if (name === "news") continue;
+        await client.ask("unsubscribe", { channel });
+        const again = await connect(t, url);
+        await again.subscribe(channel, { since: { offset, epoch } });
+        await again.settled();
+        assert.deepEqual(received(again).slice(0, 1), ["after"]);
+      }
+  });
+
   it("carries exactly one channel: not one that begins or ends alike", async (t) => {
     const { url } = await startTestGateway(t);
     const [client, publisher] = [await connect(t, url), await connect(t, url)];

@@ -151,7 +151,7 @@ describe("Hostile frames", () => {
         );
         assert.equal(
           refusal.error,
-          "Invalid value for required field message, expected type: JSON value with less nesting of at most 8 levels",
+          "Invalid value for required field message, expected type: JSON value of at most 8 levels",
         );
       }
       client.request("message", { channel: "a", message: JSON.parse(nested(8)) });

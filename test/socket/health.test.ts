@@ -53,6 +53,13 @@ describe("Health on the public port", () => {
     assert.equal((await fetch(`http://127.0.0.1:${gateway.port}/healthz`)).status, 200);
   });
 
+  it("answers a client that has closed its side after asking", async (t) => {
+    const gateway = await startTestGateway(t);
+    const client = await RawClient.connect(t, gateway.port);
+    client.socket.end("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert.equal((await client.answer()).body, "ready");
+  });
+
   it("survives clients that do not wait for the answer", async (t) => {
     const gateway = await startTestGateway(t);
     for (let i = 0; i < 50; i += 1) {

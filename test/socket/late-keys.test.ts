@@ -137,11 +137,12 @@ describe("A handshake that waits for its key", () => {
     assert.equal(requests() - before, 1);
   });
 
-  // Corked by itself, uWebSockets.js closed a few in a hundred of them, in half of all processes.
-  it("stays open afterwards, also in a crowd", async (t) => {
-    for (let round = 0; round < 20; round += 1) {
+  // Upgraded in a cork of its own, uWebSockets.js goes on to look at the flags of the response, which is none any more: a
+  // few in a hundred connections were closed at once, in one process of three or four.
+  it("stays open afterwards, alone and in a crowd", async (t) => {
+    for (const count of [1, 40, 40, 40, 40]) {
       const { gateway, release } = await startWaitingGateway(t);
-      const clients = await Promise.all(Array.from({ length: 40 }, (_, i) => waitingClient(t, gateway, token(i))));
+      const clients = await Promise.all(Array.from({ length: count }, (_, i) => waitingClient(t, gateway, token(i))));
       await release();
       for (const client of clients) {
         assert.equal((await client.answer()).status, 101);

@@ -92,7 +92,7 @@ export class RawClient {
   }
 
   /** Connects; the connection ends with the test. */
-  static async connect(t: TestContext, port: number, host = "127.0.0.1"): Promise<RawClient> {
+  static async connect(t: Pick<TestContext, "after">, port: number, host = "127.0.0.1"): Promise<RawClient> {
     const socket = connect({ port, host });
     t.after(() => socket.destroy());
     await once(socket, "connect");
@@ -100,7 +100,7 @@ export class RawClient {
   }
 
   /** Connects, shakes hands and reads the welcome frame. */
-  static async open(t: TestContext, port: number, handshake: HandshakeText = {}): Promise<RawClient> {
+  static async open(t: Pick<TestContext, "after">, port: number, handshake: HandshakeText = {}): Promise<RawClient> {
     const client = await RawClient.connect(t, port);
     client.write(handshakeText(handshake));
     const { status } = await client.answer();
