@@ -1,15 +1,11 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { createInterface } from "node:readline";
 import { describe, it, type TestContext } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { SlowConsumers } from "../../src/connection/slow-consumers.ts";
 import { RawClient, requestFrame } from "../socket/raw-client.ts";
 import { connect, type TestClient } from "../support/client.ts";
 import { startTestGateway, type TestGateway } from "../support/gateway.ts";
 import { fakeConnections } from "./fakes.ts";
-import type { ReaderReport } from "./slow-readers.ts";
 
 const history = { "chat.>": { history: { size: 100_000, seconds: 3600 } } };
 /** No limit to how often a test may ask whether all has been handled. */
@@ -153,62 +149,6 @@ describe("A subscriber that stops reading", () => {
     while ((await gateway.metric(closedSlowly)) === 0)
       for (let i = 0; i < 5; i += 1) greedy.write(requestFrame("history", { channel: "chat.a", limit: 40 }));
     await publisher.settled();
-  });
-});
-
-/** Runs `slow-readers.ts`; `done` is what it reports, once all of its connections have ended. */
-async function startReaders(t: TestContext, gateway: TestGateway, channel: string, count: number, bytesPerMs: number) {
-  const program = fileURLToPath(new URL("slow-readers.ts", import.meta.url));
-  const given = [gateway.port, channel, count, bytesPerMs].map(String);
-  const child = spawn(process.execPath, ["--import", "tsx", program, ...given], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  t.after(() => child.kill("SIGKILL"));
-  const reports: ReaderReport[] = [];
-  const state = { isDone: false };
-  await new Promise<void>((ready) => {
-    createInterface(child.stdout).on("line", (line) => {
-      if (line === "ready") ready();
-      else reports.push(JSON.parse(line));
-      state.isDone = reports.length === count;
-    });
-  });
-  return { reports, state };
-}
-
-describe("Subscribers that read steadily but too slowly", () => {
-  // Past the limit uWebSockets.js drops a message and takes the next one as soon as there is room: within one flush too.
-  it("never see a hole: what they got is the beginning, the rest comes by since", async (t) => {
-    const gateway = await startTestGateway(t, {
-      channels: { "chat.>": { publish: "anyone", history: { size: 100, seconds: 3600 } } },
-      sendQueueBytesMax: 262_144,
-      ...settings,
-    });
-    const publisher = await connect(t, gateway.url);
-    for (let round = 0; round < 4; round += 1) {
-      const channel = `chat.r${round}`;
-      const { reports, state } = await startReaders(t, gateway, channel, 10, 4000);
-      let n = 0;
-      while (!state.isDone) {
-        for (let i = 0; i < 10; i += 1) {
-          const items = Array.from({ length: 12 }, () => {
-            n += 1;
-            return { action: "message", data: { channel, message: { n: n - 1, pad: "x".repeat(1200) } } };
-          });
-          publisher.send({ action: "batch", data: { items } });
-        }
-        await publisher.settled();
-        await turn();
-      }
-      for (const { messages, closeCode, position } of reports) {
-        const numbers = messages.filter((number) => number !== undefined && number !== null);
-        const hole = numbers.findIndex((number, i) => number !== i);
-        assert.equal(hole, -1, `after ${numbers[hole - 1]} came ${numbers[hole]}`);
-        assert.ok(numbers.length > 0 && numbers.length < n);
-        assert.ok(closeCode === 4002 || closeCode === undefined, `${closeCode}`);
-        assert.equal(typeof position.offset, "string");
-      }
-    }
   });
 });
 

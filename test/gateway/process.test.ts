@@ -1,136 +1,195 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
-import { readFileSync } from "node:fs";
-import { createInterface } from "node:readline";
-import { describe, it, type TestContext } from "node:test";
+import { readFile } from "node:fs/promises";
+import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { connect } from "../support/client.ts";
+import { fingerprint, makeCertificate, replaceCertificate, servedFingerprint } from "../socket/certificate.ts";
+import { connect, refusedHandshake, type TestClient } from "../support/client.ts";
+import { token } from "../support/tokens.ts";
+import { GatewayProcess, statusOf, takenPort } from "./process.ts";
 
-const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
-
-interface Process {
-  readonly child: ChildProcess;
-  readonly url: string;
-  readonly adminUrl: string;
-  readonly publicUrl: string;
-  readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
-  /** Resolves to the first log line with this message. */
-  logged(message: string): Promise<Record<string, unknown>>;
-}
-
-/** `tidegate serve` as a process of its own, on free ports; killed when the test ends. */
-async function serve(t: TestContext, env: Record<string, string>, command: readonly string[] = []): Promise<Process> {
-  const ports = { TIDEGATE_PORT: "0", TIDEGATE_ADMIN_PORT: "0", TIDEGATE_HOST: "127.0.0.1" };
-  const [program = process.execPath, ...before] = [...command, process.execPath];
-  const child = spawn(program, [...before, "--import", "tsx", main, "serve"], {
-    env: { PATH: process.env.PATH, ...ports, ...env },
-    stdio: ["ignore", "pipe", "inherit"],
+describe("tidegate serve", () => {
+  it("listens where its environment says, and tells in one line of JSON", async (t) => {
+    const { gateway, url, port, adminPort } = await GatewayProcess.start(t, { AUTH__REQUIRED: "true" });
+    const line = await gateway.logged("listening");
+    assert.deepEqual([line.level, line.host, line.pid], ["info", "127.0.0.1", gateway.child.pid]);
+    assert.equal((await refusedHandshake(url)).status, 401);
+    await connect(t, `${url}/?token=${token({ user_id: 1 })}`);
+    for (const one of [port, adminPort]) assert.equal(await statusOf(one, "/readyz"), 200);
+    assert.equal(gateway.complaints, "");
   });
-  t.after(() => child.kill("SIGKILL"));
-  const exited = once(child, "exit").then(([code, signal]) => ({ code, signal }));
-  const lines: Record<string, unknown>[] = [];
-  const waiting = new Set<() => void>();
-  createInterface({ input: child.stdout! }).on("line", (line) => {
-    lines.push(JSON.parse(line));
-    for (const look of waiting) look();
-  });
-  const logged = (message: string): Promise<Record<string, unknown>> =>
-    new Promise((resolve, reject) => {
-      const look = (): void => {
-        const line = lines.find(({ msg }) => msg === message);
-        if (line !== undefined) resolve(line);
-      };
-      waiting.add(look);
-      exited.then(() => reject(new Error(`ended before it logged "${message}": ${JSON.stringify(lines)}`)));
-      look();
-    });
-  const { port, adminPort } = await logged("listening");
-  return {
-    child,
-    url: `ws://127.0.0.1:${port}`,
-    publicUrl: `http://127.0.0.1:${port}`,
-    adminUrl: `http://127.0.0.1:${adminPort}`,
-    exited,
-    logged,
-  };
-}
 
-const status = async (url: string): Promise<number> => (await fetch(url)).status;
+  it("ends with 1 and one line of advice where its port is taken", async (t) => {
+    const port = await takenPort(t);
+    const gateway = new GatewayProcess(t, { PORT: String(port) });
+    assert.deepEqual(await gateway.ended(), { code: 1, signal: null });
+    assert.match(gateway.complaints, /^tidegate: cannot listen on 127\.0\.0\.1:\d+: the port is in use; .+\n$/);
+    assert.ok(gateway.complaints.includes(String(port)));
+  });
+
+  it("ends with 1 and one line of advice where its admin port is taken", async (t) => {
+    const port = await takenPort(t);
+    const gateway = new GatewayProcess(t, { ADMIN_PORT: String(port) });
+    assert.deepEqual(await gateway.ended(), { code: 1, signal: null });
+    assert.match(gateway.complaints, /^tidegate: cannot listen on 127\.0\.0\.1:\d+: the port is in use; .+\n$/);
+  });
+
+  it("ends with 1 and one line where its certificate is none", async (t) => {
+    const file = fileURLToPath(import.meta.url);
+    const gateway = new GatewayProcess(t, { TLS__CERT_FILE: file, TLS__KEY_FILE: file });
+    assert.deepEqual(await gateway.ended(), { code: 1, signal: null });
+    assert.match(gateway.complaints, /^tidegate: cannot start TLS: .+\n$/);
+  });
+});
+
+const numbers = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
 describe("SIGTERM", () => {
-  it("makes the node not ready at once while it still accepts, then sends every connection elsewhere, and ends with 0", async (t) => {
-    const env = { TIDEGATE_DRAIN__DELAY_SECONDS: "2", TIDEGATE_DRAIN__SECONDS: "1" };
-    const { child, url, adminUrl, publicUrl, exited, logged } = await serve(t, env);
-    assert.deepEqual([await status(`${adminUrl}/readyz`), await status(`${publicUrl}/readyz`)], [200, 200]);
-    const early = await Promise.all(Array.from({ length: 20 }, () => connect(t, url)));
-    child.kill("SIGTERM");
-    await logged("draining; a second signal ends at once");
-    assert.deepEqual([await status(`${adminUrl}/readyz`), await status(`${publicUrl}/readyz`)], [503, 503]);
-    assert.deepEqual([await status(`${adminUrl}/healthz`), await status(`${publicUrl}/healthz`)], [200, 200]);
-    const late = await connect(t, url); // sent here by a balancer that has not noticed yet
-    const retries = new Set<unknown>();
-    for (const client of [...early, late]) {
-      const { retry_in_ms } = await client.next({ action: "reconnect" });
-      assert.equal(Number.isInteger(retry_in_ms), true);
-      retries.add(retry_in_ms);
-      assert.equal((await client.close()).code, 1001);
+  it("makes it not ready at once, keeps the listener for the delay, sends all away spread over the drain, and ends with 0", async (t) => {
+    const { gateway, url, port, adminPort } = await GatewayProcess.start(t, {
+      DRAIN__DELAY_SECONDS: "2",
+      DRAIN__SECONDS: "2",
+    });
+    const clients = await Promise.all(numbers(40).map(() => connect(t, url)));
+    const closedAt = new Map<TestClient, number>();
+    for (const client of clients) client.socket.on("close", () => closedAt.set(client, Date.now()));
+    gateway.kill("SIGTERM");
+    await gateway.logged("draining; a second signal ends at once");
+    for (const one of [port, adminPort]) {
+      assert.equal(await statusOf(one, "/readyz"), 503);
+      assert.equal(await statusOf(one, "/healthz"), 200);
     }
-    assert.ok(retries.size > 5, "each has its own time to come back");
-    assert.deepEqual(await exited, { code: 0, signal: null });
+    const late = await connect(t, url); // a balancer that has not noticed yet
+    await late.settled();
+    assert.equal(
+      clients.every(({ closed }) => closed === undefined),
+      true,
+    );
+
+    for (const client of [...clients, late]) {
+      const { retry_in_ms } = await client.next({ action: "reconnect" });
+      assert.ok(Number.isInteger(retry_in_ms) && Number(retry_in_ms) >= 0, `${retry_in_ms}`);
+      assert.equal((await client.close()).code, 1001);
+      assert.equal(client.frames.at(-1)?.action, "reconnect");
+    }
+    assert.ok(new Set(clients.map((client) => client.of("reconnect")[0]?.retry_in_ms)).size > 20);
+    const moments = new Set([...closedAt.values()].map((ms) => Math.floor(ms / 200)));
+    assert.ok(moments.size >= 4, `40 clients were closed within ${moments.size} fifths of a second`);
+    assert.deepEqual(await gateway.ended(), { code: 0, signal: null });
+    assert.equal(await statusOf(port, "/healthz"), "refused");
+    await gateway.logged("stopped");
   });
 
-  it("ends at once when it comes a second time", async (t) => {
-    const env = { TIDEGATE_DRAIN__DELAY_SECONDS: "300" };
-    const { child, exited, logged } = await serve(t, env);
-    child.kill("SIGTERM");
-    await logged("draining; a second signal ends at once");
-    child.kill("SIGTERM");
-    assert.deepEqual(await exited, { code: 143, signal: null });
+  it("closes the listener after the delay, and before the first client is sent away", async (t) => {
+    const { gateway, url, port } = await GatewayProcess.start(t, { DRAIN__DELAY_SECONDS: "0", DRAIN__SECONDS: "3" });
+    const clients = await Promise.all(numbers(20).map(() => connect(t, url)));
+    gateway.kill("SIGTERM");
+    await Promise.race(clients.map((client) => client.close()));
+    assert.equal(await statusOf(port, "/readyz"), "refused");
+    assert.ok(clients.some(({ closed }) => closed === undefined));
   });
 
-  it("ends a node that is process 1 of its container as well", async (t) => {
-    const attempt = spawnSync("unshare", ["--pid", "--fork", "true"], { encoding: "utf8" });
-    if (attempt.status !== 0) return t.skip(`no process namespace of its own here: ${attempt.stderr ?? attempt.error}`);
-    const env = { TIDEGATE_DRAIN__DELAY_SECONDS: "0", TIDEGATE_DRAIN__SECONDS: "0" };
-    const { child, url, logged, exited } = await serve(t, env, ["unshare", "--pid", "--fork", "--kill-child"]);
+  it("for a second time ends it at once, with the status of a signal", async (t) => {
+    const { gateway, url } = await GatewayProcess.start(t, { DRAIN__DELAY_SECONDS: "300" });
     const client = await connect(t, url);
-    assert.equal((await logged("listening")).pid, 1);
-    const [inner] = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8").split(" ");
-    process.kill(Number(inner), "SIGTERM");
+    gateway.kill("SIGTERM");
+    await gateway.logged("draining; a second signal ends at once");
+    gateway.kill("SIGTERM");
+    assert.deepEqual(await gateway.ended(), { code: 143, signal: null });
+    assert.equal((await client.close()).code, 1006);
+    await gateway.logged("ended at once");
+  });
+
+  it("with nobody connected ends it after the delay alone", async (t) => {
+    const { gateway } = await GatewayProcess.start(t, { DRAIN__DELAY_SECONDS: "0", DRAIN__SECONDS: "3600" });
+    gateway.kill("SIGTERM");
+    assert.deepEqual(await gateway.ended(), { code: 0, signal: null });
+  });
+
+  it("while it is starting ends it", async (t) => {
+    const gateway = new GatewayProcess(t, { AUTH__JWKS_URL: "http://10.255.255.1/keys" }); // waits 3 s for the keys
+    const { setTimeout: pause } = await import("node:timers/promises");
+    for (;;) {
+      // the handler is there once the native library is loaded, of which no line tells
+      const maps = await readFile(`/proc/${gateway.child.pid}/maps`, "latin1").catch(() => "");
+      if (maps.includes("uws_")) break;
+      assert.equal(gateway.exit, undefined);
+      await pause(5);
+    }
+    gateway.kill("SIGTERM");
+    const { code, signal } = await gateway.ended();
+    assert.ok(code === 143 || signal === "SIGTERM", `${code} ${signal}`);
+  });
+
+  it("reaches it as process 1 too, which has no default for signals", async (t) => {
+    const unshare = ["/usr/bin/unshare", "/bin/unshare"];
+    const found = await Promise.any(unshare.map(async (path) => readFile(path).then(() => path))).catch(
+      () => undefined,
+    );
+    if (found === undefined || process.getuid?.() !== 0) return t.skip("needs unshare(1) and root");
+    const { gateway, url } = await GatewayProcess.start(t, { DRAIN__DELAY_SECONDS: "0", DRAIN__SECONDS: "0" }, [
+      found,
+      "--fork",
+      "--pid",
+      "--kill-child",
+    ]).catch((error: Error) => assert.fail(`unshare(1) is here but cannot make a process 1: ${error.message}`));
+    assert.equal((await gateway.logged("listening")).pid, 1);
+    const client = await connect(t, url);
+    const { pid } = gateway.child;
+    const children = (await readFile(`/proc/${pid}/task/${pid}/children`, "latin1")).trim();
+    process.kill(Number(children), "SIGTERM");
     assert.equal((await client.close()).code, 1001);
-    assert.equal((await exited).code, 0);
+    assert.deepEqual(await gateway.ended(), { code: 0, signal: null });
   });
 });
 
 describe("SIGINT", () => {
-  it("drains without the delay: whoever presses Ctrl-C has no balancer that must notice first", async (t) => {
-    const env = { TIDEGATE_DRAIN__DELAY_SECONDS: "300", TIDEGATE_DRAIN__SECONDS: "0" };
-    const { child, url, exited } = await serve(t, env);
+  it("drains without the delay, which is for balancers", async (t) => {
+    const { gateway, url } = await GatewayProcess.start(t, { DRAIN__DELAY_SECONDS: "300", DRAIN__SECONDS: "0" });
     const client = await connect(t, url);
-    child.kill("SIGINT");
+    gateway.kill("SIGINT");
+    await client.next({ action: "reconnect" });
     assert.equal((await client.close()).code, 1001);
-    assert.deepEqual(await exited, { code: 0, signal: null });
+    assert.deepEqual(await gateway.ended(), { code: 0, signal: null });
+  });
+
+  it("for a second time ends it at once", async (t) => {
+    const { gateway, url } = await GatewayProcess.start(t, { DRAIN__SECONDS: "3600" });
+    for (let i = 0; i < 3; i += 1) await connect(t, url);
+    gateway.kill("SIGINT");
+    await gateway.logged("draining; a second signal ends at once");
+    gateway.kill("SIGINT");
+    assert.deepEqual(await gateway.ended(), { code: 130, signal: null });
   });
 });
 
-describe("A port that is taken", () => {
-  it("ends the process with 1 and one line that says what to do", async (t) => {
-    const { url } = await serve(t, {});
-    const second = spawn(process.execPath, ["--import", "tsx", main, "serve"], {
-      env: {
-        PATH: process.env.PATH,
-        TIDEGATE_HOST: "127.0.0.1",
-        TIDEGATE_PORT: new URL(url).port,
-        TIDEGATE_ADMIN_PORT: "0",
-      },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    let errors = "";
-    second.stderr.on("data", (chunk) => {
-      errors += chunk;
-    });
-    assert.equal((await once(second, "close"))[0], 1);
-    assert.match(errors, /^tidegate: cannot listen on 127\.0\.0\.1:\d+: the port is in use; .*\n$/);
+describe("SIGHUP", () => {
+  it("serves a renewed certificate and says so; a bad one is refused and said too", async (t) => {
+    const files = await makeCertificate(t);
+    const settings = { TLS__CERT_FILE: files.certFile, TLS__KEY_FILE: files.keyFile };
+    const { gateway, port } = await GatewayProcess.start(t, settings);
+    const client = await connect(t, `wss://127.0.0.1:${port}`, { rejectUnauthorized: false });
+    const next = await makeCertificate(t);
+    await replaceCertificate(files, next);
+    gateway.kill("SIGHUP");
+    await gateway.logged("certificate reloaded");
+    assert.equal(await servedFingerprint(port), await fingerprint(next));
+    await replaceCertificate(files, { keyFile: (await makeCertificate(t)).keyFile });
+    gateway.kill("SIGHUP");
+    const { level } = await gateway.logged("certificate not reloaded: the old one stays");
+    assert.equal(level, "error");
+    assert.equal(await servedFingerprint(port), await fingerprint(next));
+    await client.settled();
+  });
+
+  it("without TLS ends nothing, and says that there is nothing to reload", async (t) => {
+    const { gateway, url } = await GatewayProcess.start(t);
+    const client = await connect(t, url);
+    gateway.kill("SIGHUP");
+    await gateway.logged("no certificate to reload: TLS is off");
+    await client.settled();
+    assert.equal(
+      gateway.log.some(({ msg }) => msg === "certificate reloaded"),
+      false,
+    );
   });
 });

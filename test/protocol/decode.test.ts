@@ -299,7 +299,7 @@ for (const [format, decoded] of Object.entries(formats)) {
     };
     const items = (list: unknown[], given = limits) => {
       const message = batch(list, given);
-      assert("items" in message);
+      if (!("items" in message)) throw new Error(`no batch: ${JSON.stringify(message)}`);
       return message.items.map(shown);
     };
 

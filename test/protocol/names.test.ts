@@ -170,6 +170,11 @@ describe("Patterns", () => {
     }
   });
 
+  it("never select by a > that is not their last word", () => {
+    for (const channel of ["a", "a.b", "a.b.c", "b.a.c"]) assert.equal(matches("a.>.c", channel), false, channel);
+    assert.equal(matches(">.c", "a.c"), false);
+  });
+
   it("never select by a word in braces that is not {user}", () => {
     for (const pattern of ["{other}", "{}", "{USER}", "{user"]) {
       assert.equal(matches(pattern, "u", "u"), false);

@@ -218,6 +218,40 @@ describe("MessagePack: frames that are hostile", () => {
   });
 });
 
+describe("isPlainMsgpack", () => {
+  it("is true for exactly one value, to its last byte", () => {
+    for (const one of ["c0", "a1 61", "c4 01 00", "d4 00 00", "d6 ff 00000000", "d7 ff 0000000000000000", "92 01 80"]) {
+      assert.equal(isPlainMsgpack(hex(one)), true, one);
+      assert.equal(isPlainMsgpack(bytesOf(one, "00")), false, `${one} and more`);
+      assert.equal(isPlainMsgpack(hex(one).subarray(0, -1)), false, `${one} cut off`);
+    }
+    assert.equal(isPlainMsgpack(bytesOf("c7 0c ff", new Uint8Array(12))), true);
+  });
+
+  it("is false for extensions that are no timestamp and not undefined, whatever their length", () => {
+    for (const type of [0x00, 0x01, 0x42, 0x62, 0x65, 0x69, 0x70, 0x72, 0x73, 0x74, 0x78, 0x80, 0xfe, 0xff])
+      for (const [token, length] of [
+        [0xd4, 1],
+        [0xd5, 2],
+        [0xd6, 4],
+        [0xd7, 8],
+        [0xd8, 16],
+      ] as const) {
+        const isAllowed = token === 0xd4 ? type === 0 : (token === 0xd6 || token === 0xd7) && type === 0xff;
+        const given = new Uint8Array([token, type, ...new Uint8Array(length)]);
+        assert.equal(isPlainMsgpack(given), isAllowed, Buffer.from(given).toString("hex"));
+      }
+    for (const length of [0, 1, 4, 8, 11, 12, 13])
+      for (const type of [0x00, 0x72, 0xff]) {
+        const given = new Uint8Array([0xc7, length, type, ...new Uint8Array(length)]);
+        assert.equal(isPlainMsgpack(given), length === 12 && type === 0xff, Buffer.from(given).toString("hex"));
+        assert.equal(isPlainMsgpack(bytesOf("c8 00", given.subarray(1))), false);
+        assert.equal(isPlainMsgpack(bytesOf("c9 000000", given.subarray(1))), false);
+      }
+    assert.equal(isPlainMsgpack(bytesOf("c7 01 ff", new Uint8Array(12))), false);
+  });
+});
+
 describe("MessagePack: depth", () => {
   const arrays = (levels: number) => bytesOf("91".repeat(levels - 1), "90");
   const maps = (levels: number) => bytesOf("81 a1 61".repeat(levels - 1), "80");
