@@ -1,13 +1,14 @@
 /**
  * The latest messages of each channel with history, in memory: what recovery and the `history` action answer from.
  *
- * The rule of recovery: `since` succeeds only where the client's exact offset stands in the ring, or is the ring's
- * floor, the position right before its first message. Everything else, however plausible, is answered with
+ * The rule of recovery: `since` succeeds only where this node has applied the record at the client's exact offset, in
+ * the same epoch, and the ring reaches back to it. Everything else, however plausible, is answered with
  * `recovered: false`: a recovery that looks whole is whole.
  *
  * Rings are bounded by their policy (messages and age), by `channelBytesMax` so that a replay fits the send queue, and
  * all together by `bytesMax`: past it the oldest messages of the whole node go first.
  */
+import type { Bus } from "../bus/bus.ts";
 import type { Clock } from "../clock/clock.ts";
 import type { StreamPosition } from "../protocol/messages.ts";
 import type { Policy } from "./policy.ts";
@@ -44,23 +45,26 @@ export interface HistoryOptions {
   readonly channelBytesMax: number;
 }
 
+/** What history asks of the log; see `Bus`. */
+export type HistoryLog = Pick<Bus, "tail" | "knownFrom" | "knows">;
+
 /** An entry's share besides its text: the object, its place in the ring and the offset, measured at 180 to 220 bytes. */
 const entryOverheadBytes = 200;
 
 export class History {
   readonly #options: HistoryOptions;
   readonly #clock: Clock;
-  readonly #tail: (channel: string) => StreamPosition;
+  readonly #log: HistoryLog;
   readonly #rings = new Map<string, Ring>();
   #oldest: StoredEntry | undefined;
   #newest: StoredEntry | undefined;
+  #forgotten = ""; // no message of a ring that was forgotten has a higher offset
   bytes = 0;
   messages = 0;
 
-  /** `tail` gives the log's present position for a channel: the floor of a new ring. */
-  constructor(options: HistoryOptions, tail: (channel: string) => StreamPosition, clock: Clock) {
+  constructor(options: HistoryOptions, log: HistoryLog, clock: Clock) {
     this.#options = options;
-    this.#tail = tail;
+    this.#log = log;
     this.#clock = clock;
   }
 
@@ -69,14 +73,13 @@ export class History {
   }
 
   /**
-   * Keeps a message, `body` being its frame up to the closing brace. Hot path. The policy has a history. A ring that
-   * begins with a message has no known floor: only who has that message can recover from it.
+   * Keeps a message that was written `ageMs` ago, `body` being its frame up to the closing brace. Hot path. The policy
+   * has a history.
    */
-  push(channel: string, policy: Policy, position: StreamPosition, body: string): void {
+  push(channel: string, policy: Policy, position: StreamPosition, body: string, ageMs = 0): void {
     let ring = this.#rings.get(channel);
-    if (ring === undefined || ring.epoch !== position.epoch)
-      ring = this.#newRing(channel, policy, { ...position, offset: "" });
-    const atMs = this.#clock.nowMs();
+    if (ring === undefined || ring.epoch !== position.epoch) ring = this.#newRing(channel, policy, position.epoch);
+    const atMs = this.#clock.nowMs() - ageMs;
     const bytes = Buffer.byteLength(body) + entryOverheadBytes;
     const entry: StoredEntry = {
       offset: position.offset,
@@ -102,7 +105,8 @@ export class History {
   /** Where `channel` stands: what a new subscriber may later come back with. Makes the ring, so that the position is kept. */
   position(channel: string, policy: Policy): StreamPosition {
     const ring = this.#ring(channel, policy);
-    return { offset: ring.entries.at(-1)?.offset ?? ring.floor, epoch: ring.epoch };
+    const last = ring.entries.at(-1);
+    return last === undefined ? this.#log.tail(channel) : { offset: last.offset, epoch: ring.epoch };
   }
 
   /** What followed `since`, oldest first; `undefined` where that cannot be proven. */
@@ -111,7 +115,10 @@ export class History {
     if (since.epoch !== ring.epoch) return undefined;
     if (since.offset === ring.floor) return kept(ring);
     const index = ring.entries.findLastIndex((entry) => entry?.offset === since.offset);
-    return index === -1 ? undefined : kept(ring, index + 1);
+    if (index !== -1) return kept(ring, index + 1);
+    // A position of another channel's message, or of an empty channel: the log knows it, and the ring reaches back to it.
+    if (since.offset < ring.floor || !this.#log.knows(channel, since.offset)) return undefined;
+    return kept(ring).filter((entry) => entry.offset > since.offset);
   }
 
   /** The latest `limit` messages, oldest first; with `before`, the latest of those with a lower offset. */
@@ -129,30 +136,36 @@ export class History {
       this.#expire(ring, nowMs);
       if (count(ring) > 0) continue;
       if (isInUse(ring.channel)) ring.touchedMs = nowMs;
-      else if (nowMs - ring.touchedMs > 2 * ring.policy.history.seconds * 1000) this.#rings.delete(ring.channel);
+      else if (nowMs - ring.touchedMs > 2 * ring.policy.history.seconds * 1000) this.#forget(ring);
     }
+  }
+
+  #forget(ring: Ring): void {
+    this.#rings.delete(ring.channel);
+    if (ring.floor > this.#forgotten) this.#forgotten = ring.floor;
   }
 
   #ring(channel: string, policy: Policy): Ring {
     const ring = this.#rings.get(channel);
-    const tail = this.#tail(channel);
-    if (ring === undefined || ring.epoch !== tail.epoch) return this.#newRing(channel, policy, tail);
+    const tail = this.#log.tail(channel);
+    if (ring === undefined || ring.epoch !== tail.epoch) return this.#newRing(channel, policy, tail.epoch);
     ring.touchedMs = this.#clock.nowMs();
     this.#expire(ring, ring.touchedMs);
     return ring;
   }
 
-  #newRing(channel: string, policy: Policy, floor: StreamPosition): Ring {
+  /** A ring that is complete from where the log is known, or from where rings were forgotten. */
+  #newRing(channel: string, policy: Policy, epoch: string): Ring {
     const old = this.#rings.get(channel);
     while (old !== undefined && count(old) > 0) this.#evictFirst(old);
     const touchedMs = this.#clock.nowMs();
     const ring = {
       channel,
-      epoch: floor.epoch,
+      epoch,
       policy,
       entries: [],
       first: 0,
-      floor: floor.offset,
+      floor: later(this.#forgotten, this.#log.knownFrom(channel)),
       bytes: 0,
       touchedMs,
     };
@@ -185,5 +198,6 @@ export class History {
   }
 }
 
+const later = (a: string, b: string): string => (a > b ? a : b);
 const kept = (ring: Ring, from = ring.first): StoredEntry[] => ring.entries.slice(from) as StoredEntry[];
 const count = (ring: Ring): number => ring.entries.length - ring.first;

@@ -9,7 +9,7 @@ import type { Member, MembershipRecord } from "../bus/bus.ts";
 
 interface Presence {
   readonly member: Member;
-  readonly connections: Set<number>;
+  readonly sessions: Set<string>; // of its connections, on all nodes
 }
 
 export class Members {
@@ -22,6 +22,28 @@ export class Members {
     return record.kind === "join" ? this.#join(record) : this.#leave(record);
   }
 
+  /** The leave records that take everyone of a node away; its sessions begin with its incarnation and a dot. */
+  leavesOf(node: string): MembershipRecord[] {
+    const leaves: MembershipRecord[] = [];
+    for (const [channel, members] of this.#channels) {
+      for (const { member, sessions } of members.values()) {
+        for (const session of sessions)
+          if (session.startsWith(`${node}.`)) leaves.push({ kind: "leave", channel, session, member });
+      }
+    }
+    return leaves;
+  }
+
+  /** The nodes that have members. Linear in the members' connections. */
+  nodes(): string[] {
+    const nodes = new Set<string>();
+    for (const members of this.#channels.values()) {
+      for (const { sessions } of members.values())
+        for (const session of sessions) nodes.add(session.slice(0, session.lastIndexOf(".")));
+    }
+    return [...nodes];
+  }
+
   list(channel: string): readonly Member[] {
     return [...(this.#channels.get(channel)?.values() ?? [])].map(({ member }) => member);
   }
@@ -30,7 +52,7 @@ export class Members {
     return this.#channels.get(channel)?.size ?? 0;
   }
 
-  #join({ channel, member, connectionId }: MembershipRecord): boolean {
+  #join({ channel, member, session }: MembershipRecord): boolean {
     let members = this.#channels.get(channel);
     if (members === undefined) {
       members = new Map();
@@ -38,19 +60,18 @@ export class Members {
     }
     const present = members.get(memberKey(member));
     if (present !== undefined) {
-      present.connections.add(connectionId);
+      present.sessions.add(session);
       return false;
     }
-    members.set(memberKey(member), { member, connections: new Set([connectionId]) });
+    members.set(memberKey(member), { member, sessions: new Set([session]) });
     this.count += 1;
     return true;
   }
 
-  #leave({ channel, member, connectionId }: MembershipRecord): boolean {
+  #leave({ channel, member, session }: MembershipRecord): boolean {
     const members = this.#channels.get(channel);
     const present = members?.get(memberKey(member));
-    if (members === undefined || !present?.connections.delete(connectionId) || present.connections.size > 0)
-      return false;
+    if (members === undefined || !present?.sessions.delete(session) || present.sessions.size > 0) return false;
     members.delete(memberKey(member));
     if (members.size === 0) this.#channels.delete(channel);
     this.count -= 1;

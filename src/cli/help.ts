@@ -54,6 +54,7 @@ Options:
   --port PORT         the port clients connect to (9501; 0: any free one)
   --admin-host ADDRESS  the address of metrics and health (127.0.0.1)
   --admin-port PORT   the port of metrics and health (9502; 0: any free one)
+  --redis URL         share channels with other nodes through Redis: redis://host:6379
   --log-level LEVEL   trace, debug, info, warn, error, fatal or silent (info)
 
 Examples:

@@ -12,6 +12,7 @@ const grammar = {
     "admin-host": "value",
     "admin-port": "value",
     "log-level": "value",
+    redis: "value",
   },
   operands: [],
 } as const;
@@ -20,7 +21,8 @@ const grammar = {
 export async function serve(args: readonly string[]): Promise<void> {
   const { values } = parseArguments(grammar, args);
   const { host, port, "admin-host": adminHost, "admin-port": adminPort, "log-level": level } = values;
-  const flags = { host, port, adminHost, adminPort, log: { level } };
+  const redis = values.redis === undefined ? undefined : { enabled: true, url: values.redis };
+  const flags = { host, port, adminHost, adminPort, log: { level }, redis };
   const { config, warnings } = loadConfig({ file: values.config, env: processEnvironment, flags });
   const { runGateway } = await import("../gateway/run.ts"); // loads the native library, which the other commands spare
   await runGateway(config, warnings);

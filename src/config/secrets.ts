@@ -11,6 +11,8 @@ const secretPaths: readonly (readonly string[])[] = [
   ["auth", "secret"],
   ["auth", "keys", "*", "secret"],
   ["redis", "password"],
+  ["redis", "sentinelPassword"],
+  ["redis", "url"],
   ["tls", "passphrase"],
 ];
 const mask = "********";

@@ -8,6 +8,7 @@ import { textReply, writeReply } from "../admin/reply.ts";
 import { createTokenVerifier } from "../auth/jwt-verifier.ts";
 import type { Bus } from "../bus/bus.ts";
 import { MemoryBus } from "../bus/memory-bus.ts";
+import { RedisBus } from "../bus/redis-bus.ts";
 import { Channels } from "../channel/channels.ts";
 import { FanOut } from "../channel/fan-out.ts";
 import { History } from "../channel/history.ts";
@@ -62,9 +63,10 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
   const outsiderLog = limited(log, { linesPerSecond: 10 });
   const verifier = await createTokenVerifier(config.auth, log);
 
-  const bus: Bus = new MemoryBus();
+  const members = new Members();
+  const bus = createBus(config, health, log, members);
   const server = new SocketServer(config);
-  const connections = new Connections(0, { counters, compress: config.compression !== "disabled" });
+  const connections = new Connections(bus, { counters, compress: config.compression !== "disabled" });
   const { slots } = connections;
   const sweep = new Sweep(connections, { ...config, ...config.auth }, clock);
   const slowConsumers = new SlowConsumers(config.sendQueueBytesMax, counters);
@@ -72,11 +74,11 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
   const policies = new Policies(config.channels, slots.capacity);
   const replayBytesMax = config.sendQueueBytesMax / 2; // half a queue of replay onto a queue at most half full
   const historyOptions = { bytesMax: config.history.bytesMax, channelBytesMax: replayBytesMax };
-  const history = new History(historyOptions, (channel) => bus.tail(channel), clock);
-  const members = new Members();
+  const history = new History(historyOptions, bus, clock);
   const idempotency = new Idempotency(config.idempotency, clock);
   const fanOut = new FanOut(server, connections, slowConsumers, counters, clock);
-  const channels = new Channels({ bus, policies, fanOut, history, idempotency, members, counters, clock });
+  const announce = (): void => subscriptions.announce();
+  const channels = new Channels({ bus, policies, fanOut, history, idempotency, members, counters, clock, announce });
   const subscriptionOptions = { ...config, ...config.presence };
   const subscriptions = new Subscriptions(subscriptionOptions, {
     bus,
@@ -107,13 +109,14 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
   const receiver = new Receiver(receiveOptions, { limits, sweep, counters, clock, log: outsiderLog, dispatch });
 
   let isDraining = false;
+  let isStarted = false;
   const closedFor = () => {
+    if (!isStarted) return { status: "503", error: "This node is starting", retryAfterSeconds: 1 } as const;
     if (isDraining) return { status: "503", error: "This node is draining", retryAfterSeconds: 1 } as const;
     const isFull = connections.count >= (config.maxConnections || slotsMax - 1);
     return isFull ? ({ status: "503", error: "Connection limit reached", retryAfterSeconds: 10 } as const) : undefined;
   };
 
-  await bus.start((record, position) => channels.apply(record, position));
   const port = await server.listen({
     verifier,
     authRequired: config.auth.required,
@@ -139,7 +142,7 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
   const registry = createRegistry({
     counters,
     version,
-    node: connections.incarnation,
+    node: bus.incarnation,
     gauges: {
       connections: () => ({ json: connections.count - connections.msgpackCount, msgpack: connections.msgpackCount }),
       subscriptions: () => subscriptions.count,
@@ -173,7 +176,13 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
     history.sweep((channel) => fanOut.countRecipients(channel) > 0);
     subscriptions.endGrants(clock.unixSeconds());
   }, housekeepingMs);
-  health.clear("start");
+  const starting = bus
+    .start((record, position, ageMs) => channels.apply(record, position, ageMs))
+    .then(() => {
+      isStarted = true;
+      health.clear("start");
+    });
+  if (!bus.isShared) await starting; // Redis may be away for long: the ports answer meanwhile, and say so
 
   const close = async (): Promise<void> => {
     sweep.stop();
@@ -197,6 +206,12 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
       await close();
     },
   };
+}
+
+function createBus(config: Config, health: Health, log: Log, members: Members): Bus {
+  if (!config.redis.enabled) return new MemoryBus();
+  const status = { block: (reason: string) => health.block("bus", reason), clear: () => health.clear("bus") };
+  return new RedisBus(config.redis, status, log, () => members.nodes());
 }
 
 /** For the sockets to send their last frames, after the drain. */

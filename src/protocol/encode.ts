@@ -55,14 +55,16 @@ export function withPosition(head: string, position: StreamPosition): string {
   return `${head},"offset":"${position.offset}","epoch":"${position.epoch}"`;
 }
 
-/** The acknowledgement of a publication, as JSON text. Hot path. */
+/** The acknowledgement of a publication, as JSON text. Hot path. `isExact`: the count is that of all nodes. */
 export function messageSent(
   id: FrameId | undefined,
   channel: string,
   recipientsCount: number,
+  isExact: boolean,
   position: StreamPosition | undefined,
 ): string {
   let frame = `{"success":true,"action":"message_sent","channel":"${channel}","recipients_count":${recipientsCount}`;
+  if (!isExact) frame += `,"recipients_exact":false`;
   if (position !== undefined) frame = withPosition(frame, position);
   return id === undefined ? `${frame}}` : `${frame},"id":${JSON.stringify(id)}}`;
 }

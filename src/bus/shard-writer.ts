@@ -1,0 +1,178 @@
+/**
+ * The writing half of one shard: records wait, go out in batches, and are acknowledged in their order.
+ *
+ * One XADD is in flight at a time, and one that failed or whose answer was lost is sent again as it was, with the same
+ * sequence: readers drop the second copy. So an acknowledged record is in the stream once, and order holds. Records that
+ * come while an XADD is in flight make the next batch; that is what carries the throughput.
+ */
+import { setTimeout } from "node:timers/promises";
+import type { StreamPosition } from "../protocol/messages.ts";
+import type { AppendFault, LogRecord } from "./bus.ts";
+import { encodeEntry } from "./entry-codec.ts";
+import type { RedisConnection } from "./redis-connection.ts";
+import { type EntryId, offsetOf, offsetPrefix, parseEntryId, recordsPerEntryMax } from "./stream-offset.ts";
+
+export interface WriterOptions {
+  readonly key: string;
+  readonly writer: string;
+  readonly entriesMax: number;
+  readonly durable: boolean;
+  /** Bytes of waiting records over which more are refused. */
+  readonly queueBytesMax: number;
+  readonly monotonicOriginMs: number;
+}
+
+export interface WriterEvents {
+  /** The present epoch of the shard. */
+  epoch(): string;
+  /** An attempt failed; it is repeated. */
+  failed(error: Error): void;
+  /** An entry is in the stream: how many records it holds, and how long that took. */
+  written(records: number, milliseconds: number): void;
+}
+
+interface Waiting {
+  readonly record: LogRecord;
+  readonly bytes: number;
+  readonly done: (outcome: StreamPosition | AppendFault) => void;
+}
+
+const commandTimeoutMs = 2000;
+const retryPauseMs = 100;
+const batchBytesMax = 512 * 1024;
+const recordOverheadBytes = 100;
+
+export class ShardWriter {
+  readonly #options: WriterOptions;
+  readonly #connection: RedisConnection;
+  readonly #events: WriterEvents;
+  #queue: Waiting[] = [];
+  #queueBytes = 0; // of the queue and the batch in flight
+  #sequence = 0;
+  #isWriting = false;
+  #isStopped = false;
+  /** Set while an entry is in flight: called with its id by whoever learns first that the stream has it. */
+  #inFlight: { readonly sequence: number; readonly seen: (id: EntryId) => void } | undefined;
+
+  constructor(options: WriterOptions, connection: RedisConnection, events: WriterEvents) {
+    this.#options = options;
+    this.#connection = connection;
+    this.#events = events;
+  }
+
+  get queueBytes(): number {
+    return this.#queueBytes;
+  }
+
+  append(record: LogRecord, done: (outcome: StreamPosition | AppendFault) => void): void {
+    const bytes = sizeOf(record);
+    if (this.#isStopped || this.#queueBytes + bytes > this.#options.queueBytesMax) return done("unavailable");
+    this.#queueBytes += bytes;
+    this.#queue.push({ record, bytes, done });
+    this.#wake();
+  }
+
+  /** Writes an entry without records: it announces the present epoch, and shows that the way through the stream works. */
+  probe(): void {
+    if (this.#queue.length === 0) this.#wake(true);
+  }
+
+  /** The reader has seen an entry of this writer: it is in the stream, whatever became of the answer. */
+  seen(sequence: number, id: EntryId): void {
+    if (this.#inFlight?.sequence === sequence) this.#inFlight.seen(id);
+  }
+
+  /** Refuses everything that waits, and what comes later. */
+  stop(): void {
+    this.#isStopped = true;
+    for (const { done } of this.#queue.splice(0)) done("unavailable");
+  }
+
+  #wake(isProbe = false): void {
+    if (this.#isWriting || this.#isStopped) return;
+    this.#isWriting = true;
+    // After the handlers of this turn of the event loop, so that its publications go as one entry.
+    setImmediate(() => this.#writeAll(isProbe));
+  }
+
+  async #writeAll(isProbe: boolean): Promise<void> {
+    for (let first = isProbe; (first || this.#queue.length > 0) && !this.#isStopped; first = false) {
+      const batch = this.#takeBatch();
+      const startedMs = performance.now();
+      const id = await this.#write(batch.map(({ record }) => record));
+      if (id === undefined) {
+        for (const { done } of batch) done("unavailable"); // stopped
+        break;
+      }
+      const { position, epoch } = { position: offsetPrefix(id), epoch: this.#events.epoch() };
+      for (const [index, { bytes, done }] of batch.entries()) {
+        this.#queueBytes -= bytes;
+        done({ offset: offsetOf(position, index), epoch });
+      }
+      if (batch.length > 0) this.#events.written(batch.length, performance.now() - startedMs);
+    }
+    this.#isWriting = false;
+    if (this.#queue.length > 0) this.#wake();
+  }
+
+  #takeBatch(): Waiting[] {
+    let bytes = 0;
+    let count = 0;
+    while (count < this.#queue.length && count < recordsPerEntryMax && (count === 0 || bytes < batchBytesMax)) {
+      bytes += this.#queue[count]!.bytes;
+      count += 1;
+    }
+    return this.#queue.splice(0, count);
+  }
+
+  /** Resolves to the entry's id once the stream has it, however many attempts that takes; `undefined` once stopped. */
+  async #write(records: readonly LogRecord[]): Promise<EntryId | undefined> {
+    this.#sequence += 1;
+    const sequence = this.#sequence;
+    let seenId: EntryId | undefined;
+    const seen = new Promise<EntryId>((resolve) => {
+      const note = (id: EntryId): void => {
+        seenId = id;
+        resolve(id);
+      };
+      this.#inFlight = { sequence, seen: note };
+    });
+    while (!this.#isStopped) {
+      await Promise.race([this.#connection.ready(), seen]);
+      if (seenId !== undefined && !this.#options.durable) break;
+      if (this.#isStopped) break;
+      try {
+        const added = this.#add(sequence, records).then((id) => {
+          seenId ??= id;
+        });
+        await (this.#options.durable ? added : Promise.race([added, seen]));
+        added.catch(() => {}); // the reader was faster
+        break;
+      } catch (error) {
+        this.#events.failed(error as Error);
+        await Promise.race([setTimeout(retryPauseMs), this.#options.durable ? setTimeout(retryPauseMs) : seen]);
+      }
+    }
+    this.#inFlight = undefined;
+    return seenId;
+  }
+
+  async #add(sequence: number, records: readonly LogRecord[]): Promise<EntryId> {
+    const { key, writer, entriesMax, durable, monotonicOriginMs } = this.#options;
+    // The epoch may change between attempts; the records and their sequence do not.
+    const bytes = encodeEntry({ epoch: this.#events.epoch(), writer, sequence, records }, monotonicOriginMs);
+    const id = await this.#connection.run(
+      (client) => client.xadd(key, "MAXLEN", "~", entriesMax, "*", "v", bytes),
+      commandTimeoutMs,
+    );
+    if (durable) {
+      const replicas = await this.#connection.run((client) => client.wait(1, commandTimeoutMs / 2), commandTimeoutMs);
+      if (replicas < 1) throw new Error("no replica has confirmed the entry (redis.durable)");
+    }
+    return parseEntryId(id as string);
+  }
+}
+
+function sizeOf(record: LogRecord): number {
+  return record.kind === "publication" ? record.head.length + recordOverheadBytes : 2 * recordOverheadBytes;
+}
