@@ -12,7 +12,6 @@ const secretPaths: readonly (readonly string[])[] = [
   ["auth", "keys", "*", "secret"],
   ["redis", "password"],
   ["redis", "sentinelPassword"],
-  ["redis", "url"],
   ["tls", "passphrase"],
 ];
 const mask = "********";

@@ -10,7 +10,7 @@ describe("layers: defaults < file < environment < flags", () => {
     const { config, warnings } = load({});
     assert.equal(config.port, 9501);
     assert.equal(config.maxMessagesPerMinute, 60);
-    assert.deepEqual(config.channels["private.user.{user}"], { subscribe: ["owner", "role:admin", "granted"] });
+    assert.deepEqual(config.channels["private.user.{user}"], { subscribe: ["owner", "role:admin"] });
     assert.deepEqual(warnings, []);
   });
 
