@@ -38,7 +38,7 @@ export interface MembershipRecord {
 export interface NodeRecord {
   /** `node_started`: tell it your members. `node_ended`: its members have left. */
   readonly kind: "node_started" | "node_ended";
-  /** The node's incarnation. */
+  /** The node's incarnation; "" with `node_started`: all nodes tell each other their members again. */
   readonly node: string;
 }
 

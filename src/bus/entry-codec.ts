@@ -3,7 +3,8 @@
  *
  * An entry carries its writer's incarnation and a sequence that rises by one with every entry of that writer and shard:
  * an entry that was sent twice is dropped by readers, and one that is missing is noticed. The first element is the
- * version; kinds that a reader does not know are skipped, so that neighbouring releases work together.
+ * version; kinds that a reader does not know are left out but keep their place, so that neighbouring releases agree on the
+ * offsets of the others.
  */
 import { Packr } from "msgpackr";
 import type { LogRecord, Member } from "./bus.ts";
@@ -14,13 +15,19 @@ export interface Entry {
   readonly epoch: string;
   readonly writer: string;
   readonly sequence: number;
-  readonly records: readonly LogRecord[];
+  /** `undefined`: of a kind that this release does not know. */
+  readonly records: readonly (LogRecord | undefined)[];
 }
 
 const packr = new Packr({ useRecords: false, moreTypes: false });
 
 /** `monotonicOriginMs` turns this process' monotonic times into ones that other machines can compare. */
-export function encodeEntry({ epoch, writer, sequence, records }: Entry, monotonicOriginMs: number): Buffer {
+export function encodeEntry(
+  entry: Entry & { readonly records: readonly LogRecord[] },
+  monotonicOriginMs: number,
+): Buffer {
+  const { epoch, writer, sequence } = entry;
+  const records: readonly LogRecord[] = entry.records;
   return packr.pack([
     version,
     epoch,
@@ -32,21 +39,19 @@ export function encodeEntry({ epoch, writer, sequence, records }: Entry, monoton
 
 /** `undefined` for bytes that are no entry of a version that this release can read. */
 export function decodeEntry(bytes: Uint8Array, monotonicOriginMs: number): Entry | undefined {
-  let fields: unknown;
   try {
-    fields = packr.unpack(bytes);
+    const fields: unknown = packr.unpack(bytes);
+    if (!Array.isArray(fields) || fields[0] !== version) return undefined;
+    const [, epoch, writer, sequence, packed] = fields as [number, string, string, number, unknown[][]];
+    if (typeof epoch !== "string" || typeof writer !== "string" || !Number.isSafeInteger(sequence)) return undefined;
+    return { epoch, writer, sequence, records: packed.map((record) => decodeRecord(record, monotonicOriginMs)) };
   } catch {
     return undefined;
   }
-  if (!Array.isArray(fields) || fields[0] !== version) return undefined;
-  const [, epoch, writer, sequence, packed] = fields as [number, string, string, number, unknown[][]];
-  const records = packed
-    .map((record) => decodeRecord(record, monotonicOriginMs))
-    .filter((record) => record !== undefined);
-  return { epoch, writer, sequence, records };
 }
 
-function encodeRecord(record: LogRecord, originMs: number): unknown[] {
+/** One record as plain values; for `worker-messages.ts` as well. */
+export function encodeRecord(record: LogRecord, originMs: number): unknown[] {
   switch (record.kind) {
     case "publication": {
       const { channel, head, sender, echo, target, key, userId, acceptedAtMs } = record;
@@ -60,7 +65,8 @@ function encodeRecord(record: LogRecord, originMs: number): unknown[] {
   }
 }
 
-function decodeRecord(fields: unknown[], originMs: number): LogRecord | undefined {
+/** `undefined` for a kind that this release does not know. */
+export function decodeRecord(fields: unknown[], originMs: number): LogRecord | undefined {
   switch (fields[0]) {
     case 0: {
       const [, channel, head, sender, echo, connections, users, key, userId, acceptedAtMs] = fields as [

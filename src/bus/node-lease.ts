@@ -1,8 +1,9 @@
 /**
  * A node's place in the cluster: a number of its own, and a sign of life that ends with it.
  *
- * The number is the lowest that is free; both are keys that expire unless they are renewed. Whoever sees that a node it
- * knows has no sign of life any more says so in the log, and its members leave everywhere.
+ * The number is the lowest that is free; both are keys that expire unless they are renewed. A node whose key is gone and
+ * that has written nothing into the log for as long is dead: keys alone may be lost with a Redis, while all nodes live.
+ * Whoever sees that says so in the log, and the node's members leave everywhere.
  */
 import type { RedisClient, RedisConnection } from "./redis-connection.ts";
 
@@ -12,13 +13,17 @@ export interface LeaseOptions {
   readonly leaseMs: number;
 }
 
-const commandTimeoutMs = 2000;
+const commandTimeoutMs = 4000;
+/** Nodes whose last entry is remembered; the longest silent one is forgotten first. */
+const heardMax = 4096;
 /** Numbers are below this: 11 bits of a connection id. */
 const nodesMax = 2048;
 
 export class NodeLease {
   readonly #options: LeaseOptions;
   readonly #connection: RedisConnection;
+  readonly #heardAtMs = new Map<string, number>(); // by incarnation, longest silent first
+  #suspects = new Set<string>(); // who looked dead the last time
   #number = -1;
 
   constructor(options: LeaseOptions, connection: RedisConnection) {
@@ -51,12 +56,22 @@ export class NodeLease {
     throw new Error(`cannot join cluster: all ${nodesMax} node numbers are taken`);
   }
 
-  /** Those of `incarnations` that have no sign of life. */
+  /** The node has written into the log. Hot path. */
+  heard(incarnation: string): void {
+    this.#heardAtMs.delete(incarnation);
+    this.#heardAtMs.set(incarnation, performance.now());
+    if (this.#heardAtMs.size > heardMax) this.#heardAtMs.delete(this.#heardAtMs.keys().next().value!);
+  }
+
+  /** Those of `incarnations` that have had no sign of life, now and when it was asked the last time. */
   async dead(incarnations: readonly string[]): Promise<string[]> {
-    const dead: string[] = [];
-    for (const incarnation of incarnations) {
-      if ((await this.#run((client) => client.exists(this.#lifeKey(incarnation)))) === 0) dead.push(incarnation);
-    }
+    const silentSinceMs = performance.now() - this.#options.leaseMs;
+    const silent = incarnations.filter((node) => (this.#heardAtMs.get(node) ?? 0) < silentSinceMs);
+    const suspects = new Set<string>();
+    for (const node of silent)
+      if ((await this.#run((client) => client.exists(this.#lifeKey(node)))) === 0) suspects.add(node);
+    const dead = [...suspects].filter((node) => this.#suspects.has(node));
+    this.#suspects = suspects;
     return dead;
   }
 

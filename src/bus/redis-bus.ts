@@ -15,6 +15,9 @@ import { RedisConnection } from "./redis-connection.ts";
 import type { RedisOptions } from "./redis-options.ts";
 import { checkServer } from "./redis-server-check.ts";
 import { Shard } from "./shard.ts";
+import { shardOf } from "./shard-of.ts";
+import { Troubles } from "./troubles.ts";
+import type { Standing } from "./worker-view.ts";
 
 export interface BusCounters {
   entriesWritten: number;
@@ -25,12 +28,28 @@ export interface BusCounters {
   epochChanges: number;
 }
 
+/** What happens to a shard besides records, for whoever hands the log on to other processes. */
+export interface ShardObserver {
+  /** It has a new epoch, and stands as `standing` says. */
+  entered(shard: number): void;
+  /** A position without a record has been passed. */
+  moved(shard: number, position: StreamPosition): void;
+}
+
 const probeMs = 1000;
 /** An entry of this node's own that has not come back for this long: the log cannot be read, whatever the sockets say. */
 const readerLagMaxMs = 5000;
 /** For the other nodes to tell a new one their members. */
 const rollCallMs = 250;
-const commandTimeoutMs = 2000;
+/** For what waits to be written when the node stops. */
+const goodbyeMs = 1000;
+/** After a break, for the nodes to agree on an epoch. */
+const agreementMs = 1000;
+const commandTimeoutMs = 4000;
+/** The part of this bus that is no shard: lease, epoch and trimming. */
+const control = "control";
+/** A roll call for every node: no incarnation is empty. */
+const everyone = "";
 
 export class RedisBus implements Bus {
   readonly incarnation = randomBytes(6).toString("base64url");
@@ -43,9 +62,10 @@ export class RedisBus implements Bus {
     reconnects: 0,
     epochChanges: 0,
   };
+  observer: ShardObserver | undefined;
   readonly #options: RedisOptions;
   readonly #log: BusLog;
-  readonly #status: BusStatus;
+  readonly #troubles: Troubles;
   readonly #knownNodes: () => readonly string[];
   readonly #control: RedisConnection;
   readonly #connections: RedisConnection[] = [];
@@ -54,21 +74,18 @@ export class RedisBus implements Bus {
   readonly #behind = new Set<Shard>(); // shards that have not read up to the present
   #apply: Apply | undefined;
   #timers: NodeJS.Timeout[] = [];
-  #probedAtMs = 0; // when the oldest probe that has not returned was written; 0: none
-  #trouble: string | undefined;
-  #lastError = "";
+  #isMemberLost = false; // a record of a member was refused: the other nodes do not know who is here
   #isStopped = false;
 
   /** `knownNodes` lists the incarnations that have members, so that the dead among them are noticed. */
   constructor(options: RedisOptions, status: BusStatus, log: BusLog, knownNodes: () => readonly string[]) {
     this.#options = options;
-    this.#status = status;
     this.#log = log;
+    this.#troubles = new Troubles(status, log, () => this.queueBytes);
     this.#knownNodes = knownNodes;
-    this.#control = this.#connect();
-    const lease = { prefix: options.prefix, incarnation: this.incarnation, leaseMs: options.leaseSeconds * 600 };
+    this.#control = this.#connect(control);
+    const lease = { prefix: options.prefix, incarnation: this.incarnation, leaseMs: this.#leaseMs };
     this.#lease = new NodeLease(lease, this.#control);
-    status.block("connecting to Redis");
   }
 
   get node(): number {
@@ -81,39 +98,33 @@ export class RedisBus implements Bus {
 
   /** Milliseconds that the oldest probe has been on its way through the stream; 0 where none is. */
   get lagMs(): number {
-    return this.#probedAtMs === 0 ? 0 : performance.now() - this.#probedAtMs;
+    return Math.max(0, ...this.#shards.map((shard) => shard.lagMs));
   }
 
+  /** A dead node's keys are gone in less than the lease, which leaves time to notice and to say so. */
+  get #leaseMs(): number {
+    return this.#options.leaseSeconds * 600;
+  }
+
+  /** Keeps trying while Redis is away. Resolves as well, with nothing read, where it is stopped meanwhile. */
   async start(apply: Apply): Promise<void> {
     this.#apply = apply;
-    await this.#persist(() => this.#lease.renew());
-    await this.#persist(() => checkServer(this.#control, this.#log));
-    for (let number = 0; number < this.#options.shards; number += 1) this.#shards.push(this.#createShard(number));
-    for (const shard of this.#shards) {
-      this.#behind.add(shard);
-      shard.read();
+    try {
+      await this.#begin();
+    } catch (error) {
+      if (!this.#isStopped) throw error;
     }
-    while (this.#behind.size > 0 && !this.#isStopped) await setTimeout(10);
-    for (const [number, shard] of this.#shards.entries()) {
-      if (shard.epoch === "") shard.begin(await this.#persist(() => this.#agreeOnEpoch(number)));
-    }
-    if (this.#isStopped) return;
-    await new Promise<void>((resolve) =>
-      this.append({ kind: "node_started", node: this.incarnation }, () => resolve()),
-    );
-    await setTimeout(rollCallMs);
-    this.#every(probeMs, () => this.#probe());
-    this.#every(this.#options.leaseSeconds * 200, () => this.#lease.renew());
-    this.#every(1000, () => this.#buryTheDead());
-    this.#every(10_000, () => this.#trim());
-    this.#status.clear();
   }
 
   /** Hot path. */
   append(record: LogRecord, done: (outcome: StreamPosition | AppendFault) => void): void {
     const shard = "channel" in record ? this.#shardOf(record.channel) : this.#shards[0];
     if (shard === undefined) return done("unavailable");
-    shard.append(record, done);
+    if (record.kind !== "join" && record.kind !== "leave") return shard.append(record, done);
+    shard.append(record, (outcome) => {
+      if (outcome === "unavailable") this.#isMemberLost = true;
+      done(outcome);
+    });
   }
 
   tail(channel: string): StreamPosition {
@@ -128,75 +139,123 @@ export class RedisBus implements Bus {
     return this.#shardOf(channel)?.knows(offset) ?? false;
   }
 
+  /** Where a shard stands; only once the bus has started. */
+  standing(shard: number): Standing {
+    const { offset, epoch } = this.#shards[shard]!.tail();
+    return { epoch, tail: offset, knownFrom: this.#shards[shard]!.knownFrom() };
+  }
+
   /** Says that this node's members have left, where Redis can be told, and closes everything. */
   async stop(): Promise<void> {
+    if (this.#isStopped) return;
     for (const timer of this.#timers) clearInterval(timer);
     const goodbye = new Promise<void>((resolve) =>
       this.append({ kind: "node_ended", node: this.incarnation }, () => resolve()),
     );
-    await Promise.race([goodbye, setTimeout(1000)]);
+    if (this.#connections.every(({ isReady }) => isReady)) await Promise.race([goodbye, setTimeout(goodbyeMs)]);
     await this.#lease.release().catch(() => {}); // it expires
     this.#isStopped = true;
+    for (const timer of this.#timers) clearInterval(timer); // a start under way may have set some
     for (const shard of this.#shards) shard.stop();
     for (const connection of this.#connections) connection.stop();
   }
 
+  async #begin(): Promise<void> {
+    await this.#persist(() => this.#lease.renew());
+    this.#every(Math.min(1000, this.#leaseMs / 3), async () => {
+      await this.#lease.renew();
+      this.#troubles.end(control);
+    });
+    await this.#persist(() => checkServer(this.#control, this.#log));
+    for (let number = 0; number < this.#options.shards; number += 1) this.#shards.push(this.#createShard(number));
+    for (const shard of this.#shards) {
+      this.#behind.add(shard);
+      shard.read();
+    }
+    await this.#until(() => this.#behind.size === 0);
+    for (const [number, shard] of this.#shards.entries()) {
+      if (shard.epoch === "") shard.begin(await this.#persist(() => this.#agreeOnEpoch(number)));
+    }
+    if (this.#isStopped) return;
+    this.#every(probeMs, async () => this.#probe());
+    this.append({ kind: "node_started", node: this.incarnation }, () => {});
+    this.#probe();
+    await this.#until(() => this.lagMs === 0); // whatever was acknowledged before the probes has been applied
+    await setTimeout(rollCallMs);
+    if (this.#isStopped) return;
+    this.#every(this.#leaseMs / 6, () => this.#buryTheDead());
+    this.#every(10_000, () => this.#trim());
+    this.#troubles.started();
+  }
+
   #createShard(number: number): Shard {
     const { prefix, entriesMax, durable, queueBytesMax, shards } = this.#options;
+    const key = `${prefix}stream:${number}`;
     const shard: Shard = new Shard(
       {
-        key: `${prefix}stream:${number}`,
+        key,
         writer: this.incarnation,
         entriesMax,
         durable,
         queueBytesMax: queueBytesMax / shards,
         monotonicOriginMs: performance.timeOrigin,
       },
-      this.#connect(),
-      this.#connect(),
+      this.#connect(key),
+      this.#connect(key),
       {
         apply: (record, position, ageMs) => this.#apply?.(record, position, ageMs),
-        epochChanged: (key, reason) => {
+        epochChanged: (reason, isOwn) => {
           this.counters.epochChanges += 1;
           this.#log.warn(
             { stream: key, reason, epoch: shard.epoch },
             "the log has a new epoch: clients are told that they may have missed messages",
           );
-          void this.#control
-            .run((client) => client.set(this.#epochKey(number), shard.epoch), commandTimeoutMs)
-            .catch(() => {});
+          this.observer?.entered(number);
+          if (isOwn) this.#callTheRoll(shard).catch(() => {});
         },
+        moved: (position) => this.observer?.moved(number, position),
         writeFailed: (error) => {
           this.counters.writeFailures += 1;
-          this.#troubled(error);
+          this.#troubled(key, error);
         },
         readFailed: (error) => {
           this.counters.readFailures += 1;
-          this.#troubled(error);
+          this.#troubled(key, error);
         },
         caughtUp: () => void this.#behind.delete(shard),
         written: (records) => {
           this.counters.entriesWritten += 1;
           this.counters.recordsWritten += records;
         },
-        returned: () => {
-          this.#probedAtMs = 0;
-          this.#recovered();
+        heard: (writer) => {
+          this.#lease.heard(writer);
+          if (writer === this.incarnation) this.#troubles.end(key);
         },
       },
     );
     return shard;
   }
 
-  /** Sends an entry through the first stream: what comes back shows that the whole way works. */
-  async #probe(): Promise<void> {
-    if (this.lagMs > readerLagMaxMs) this.#troubled(new Error("the log does not come back through the stream"));
-    if (this.#probedAtMs === 0) this.#probedAtMs = performance.now();
-    for (const shard of this.#shards) shard.probe();
+  #probe(): void {
+    for (const [number, shard] of this.#shards.entries()) {
+      if (shard.lagMs > readerLagMaxMs)
+        this.#troubled(`${this.#options.prefix}stream:${number}`, new Error("the log does not come back from Redis"));
+      shard.probe();
+    }
+    if (!this.#isMemberLost || this.queueBytes > this.#options.queueBytesMax / 2) return;
+    this.#isMemberLost = false;
+    this.append({ kind: "node_ended", node: this.incarnation }, () => {}); // its members leave, and it tells them anew
+  }
+
+  /** Records of members may be lost with the rest: whoever named the epoch has all nodes tell their members again. */
+  async #callTheRoll(shard: Shard): Promise<void> {
+    const { epoch } = shard;
+    await setTimeout(agreementMs);
+    if (shard.epoch === epoch) this.append({ kind: "node_started", node: everyone }, () => {});
   }
 
   async #buryTheDead(): Promise<void> {
-    if (this.#control.ageMs < this.#options.leaseSeconds * 600) return; // while Redis was away nobody could renew
+    if (this.#troubles.quietMs < this.#leaseMs) return; // while Redis was away nobody could renew
     const others = this.#knownNodes().filter((node) => node !== this.incarnation);
     for (const node of await this.#lease.dead(others)) {
       this.#log.warn({ node }, "a node is gone: its members leave");
@@ -205,8 +264,9 @@ export class RedisBus implements Bus {
   }
 
   async #trim(): Promise<void> {
-    const oldest = Date.now() - this.#options.retentionSeconds * 1000;
-    for (let number = 0; number < this.#shards.length; number += 1) {
+    for (const [number, shard] of this.#shards.entries()) {
+      const oldest = shard.readUpToMs - this.#options.retentionSeconds * 1000; // by Redis' clock, not this machine's
+      if (oldest <= 0) continue;
       const key = `${this.#options.prefix}stream:${number}`;
       await this.#control.run((client) => client.xtrim(key, "MINID", "~", oldest), commandTimeoutMs);
     }
@@ -224,46 +284,45 @@ export class RedisBus implements Bus {
     for (;;) {
       await this.#control.ready();
       try {
-        return await attempt();
+        const result = await attempt();
+        this.#troubles.end(control);
+        return result;
       } catch (error) {
-        this.#troubled(error as Error);
+        this.#troubled(control, error as Error);
         if (this.#isStopped) throw error;
         await setTimeout(500);
       }
     }
   }
 
+  async #until(condition: () => boolean): Promise<void> {
+    while (!condition() && !this.#isStopped) await setTimeout(10);
+  }
+
+  /** Does `task` every so often, never twice at once. */
   #every(milliseconds: number, task: () => Promise<void>): void {
-    const run = (): void => void task().catch((error: Error) => this.#troubled(error));
+    let isRunning = false;
+    const run = async (): Promise<void> => {
+      if (isRunning) return;
+      isRunning = true;
+      await task().catch((error: Error) => this.#troubled(control, error));
+      isRunning = false;
+    };
     this.#timers.push(setInterval(run, milliseconds));
   }
 
-  #connect(): RedisConnection {
+  /** `part` is in trouble while the connection is. */
+  #connect(part: string): RedisConnection {
     const connection = new RedisConnection(this.#options, (error) => {
       this.counters.reconnects += 1;
-      this.#troubled(error);
+      this.#troubled(part, error);
     });
     this.#connections.push(connection);
     return connection;
   }
 
-  /** One line for a change, not one for every failure. */
-  #troubled(error: Error): void {
-    if (this.#isStopped) return;
-    const reason = error.message === "" ? String((error as { code?: string }).code ?? error.name) : error.message;
-    const isNew = this.#trouble === undefined || (reason !== this.#lastError && !isGeneral(reason));
-    if (!isGeneral(reason) || this.#lastError === "") this.#lastError = reason;
-    this.#trouble ??= reason;
-    this.#status.block(`Redis: ${this.#lastError}`);
-    if (isNew) this.#log.warn({ reason, queueBytes: this.queueBytes }, "Redis is in trouble: publications wait");
-  }
-
-  #recovered(): void {
-    if (this.#trouble === undefined) return;
-    this.#trouble = undefined;
-    this.#lastError = "";
-    this.#status.clear();
-    this.#log.info({}, "Redis is back: the log goes on");
+  #troubled(part: string, error: Error): void {
+    if (!this.#isStopped) this.#troubles.begin(part, error);
   }
 
   #epochKey(number: number): string {
@@ -271,16 +330,6 @@ export class RedisBus implements Bus {
   }
 
   #shardOf(channel: string): Shard | undefined {
-    return this.#shards[this.#shards.length === 1 ? 0 : hash(channel) % this.#shards.length];
+    return this.#shards[shardOf(channel, this.#shards.length)];
   }
-}
-
-/** Consequences of a lost connection, said once under its own cause. */
-const isGeneral = (reason: string): boolean => /connection|did not answer/.test(reason);
-
-/** FNV-1a, 32 bits: the same on every node. Source: draft-eastlake-fnv-17. */
-function hash(text: string): number {
-  let value = 0x811c9dc5;
-  for (let i = 0; i < text.length; i += 1) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);
-  return value >>> 0;
 }

@@ -39,7 +39,12 @@ export class RedisConnection {
       this.#events.emit("lost");
     });
     this.#client.on("error", onError);
-    this.#client.connect().catch(onError); // it goes on trying
+    const open = (): void => {
+      if (!this.#isStopped) this.#client.connect().catch(onError); // it goes on trying
+    };
+    // But not for ever: ioredis ends for good where a Sentinel's +switch-master meets a connection that is being made.
+    this.#client.on("end", () => setTimeout(open, endPauseMs));
+    open();
   }
 
   get isReady(): boolean {
@@ -54,6 +59,7 @@ export class RedisConnection {
   /** Runs one command. Rejects with `RedisUnavailable` where there is no connection, or no answer within `timeoutMs`. */
   run<T>(command: (client: RedisClient) => Promise<T>, timeoutMs: number): Promise<T> {
     if (!this.#isReady) return Promise.reject(new RedisUnavailable("no connection to Redis"));
+    const { generation } = this;
     return new Promise<T>((resolve, reject) => {
       const fail = (reason: string): void => {
         settle();
@@ -62,7 +68,8 @@ export class RedisConnection {
       const onLost = (): void => fail("the connection to Redis was lost");
       const timer = setTimeout(() => {
         fail(`Redis did not answer within ${timeoutMs} ms`);
-        this.reconnect(); // a frozen server or a half-open connection: only a new one gets out of it
+        // A frozen server or a half-open connection: only a new one gets out of it.
+        if (this.generation === generation) this.reconnect();
       }, timeoutMs);
       const settle = (): void => {
         clearTimeout(timer);
@@ -89,7 +96,7 @@ export class RedisConnection {
 
   /** Gives the connection up for a new one. */
   reconnect(): void {
-    if (this.#isStopped) return;
+    if (this.#isStopped || !this.#isReady) return;
     this.#isReady = false;
     this.#events.emit("lost");
     if (this.#client instanceof Redis) this.#client.disconnect(true);
@@ -116,7 +123,15 @@ export class RedisConnection {
 }
 
 const clusterPauseMs = 500;
+const endPauseMs = 100;
 const connectTimeoutMs = 3000;
+/** A connection that was given up is closed without waiting for the other end, which may be frozen. */
+const disconnectTimeoutMs = 100;
+/** Longer than any command of ours may take: it ends a handshake that is never answered, which `run` does not see. */
+const silenceMaxMs = 7000;
+
+/** Always the same, because it is part of the text of ioredis' error, and a log line is written for each new text. */
+const sentinelPauseMs = 200;
 
 /** At most 1 s between attempts, with jitter: ioredis' own way backs off to 5 s. */
 const retryDelayMs = (attempt: number): number => Math.min(1000, attempt * 100) * (0.5 + Math.random() / 2);
@@ -127,6 +142,8 @@ function createClient(options: RedisOptions): RedisClient {
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     connectTimeout: connectTimeoutMs,
+    disconnectTimeout: disconnectTimeoutMs,
+    socketTimeout: silenceMaxMs,
     // A master that became a replica refuses writes: the next connection finds the new one.
     reconnectOnError: (error: Error) => error.message.startsWith("READONLY"),
     username: options.username === "" ? undefined : options.username,
@@ -149,7 +166,7 @@ function createClient(options: RedisOptions): RedisClient {
       sentinels: options.sentinels.map(hostAndPort),
       name: options.sentinelName,
       failoverDetector: true,
-      sentinelRetryStrategy: retryDelayMs,
+      sentinelRetryStrategy: () => sentinelPauseMs,
       sentinelPassword: options.sentinelPassword === "" ? undefined : options.sentinelPassword,
     });
   }

@@ -8,7 +8,7 @@
  */
 import { setTimeout } from "node:timers/promises";
 import { decodeEntry, type Entry } from "./entry-codec.ts";
-import { type RedisConnection, RedisUnavailable } from "./redis-connection.ts";
+import type { RedisConnection } from "./redis-connection.ts";
 import { type EntryId, parseEntryId } from "./stream-offset.ts";
 
 export interface ReaderOptions {
@@ -23,15 +23,16 @@ export interface ReaderEvents {
   broken(reason: string): void;
   /** An attempt to read failed; it is repeated. */
   failed(error: Error): void;
-  /** Reading works, up to the present. */
+  /** The past has been read, up to the present: at the start, and again after a break. */
   caughtUp(): void;
 }
 
 const blockMs = 2000;
-const readTimeoutMs = 5000; // of a command that blocks for blockMs
-const commandTimeoutMs = 2000;
+const commandTimeoutMs = 4000; // a server that takes 2 s for each answer is slow, not gone
+const readTimeoutMs = blockMs + commandTimeoutMs;
 const retryPauseMs = 100;
-const entriesAtOnce = 500;
+/** Of half a megabyte each at most, see `ShardWriter`. */
+const entriesAtOnce = 64;
 const cursorCheckMs = 2000;
 /** Writers whose last sequence is remembered; the longest silent one is forgotten first. */
 const writersMax = 10_000;
@@ -45,7 +46,9 @@ export class ShardReader {
   readonly #sequences = new Map<string, number>(); // by writer: the last sequence applied, longest silent first
   #cursor = beginning;
   #cursorBytes: Buffer | undefined; // the entry at the cursor
+  #clockAheadMs = 0; // of this machine's clock, against Redis'
   #isPresent = false; // the past has been read
+  #metSinceBreak: Set<string> | undefined; // writers, while what follows a break is read
   #isStopped = false;
 
   constructor(options: ReaderOptions, connection: RedisConnection, events: ReaderEvents) {
@@ -66,8 +69,9 @@ export class ShardReader {
       await this.#connection.ready();
       if (this.#isStopped) return;
       try {
-        if (generation !== this.#connection.generation || performance.now() - checkedAtMs > cursorCheckMs) {
-          const checking = this.#connection.generation;
+        const checking = this.#connection.generation;
+        if (generation !== checking) await this.#askTime();
+        if (generation !== checking || performance.now() - checkedAtMs > cursorCheckMs) {
           await this.#checkCursor();
           generation = checking;
           checkedAtMs = performance.now();
@@ -93,8 +97,9 @@ export class ShardReader {
     );
     const entries = (reply as [Buffer, [Buffer, Buffer[]][]][] | null)?.[0]?.[1] ?? [];
     for (const [id, fields] of entries) this.#apply(id.toString("latin1"), fields);
-    if (entries.length > 0) return;
+    if (this.#isPresent || entries.length === entriesAtOnce) return;
     this.#isPresent = true;
+    this.#metSinceBreak = undefined;
     this.#events.caughtUp();
   }
 
@@ -105,15 +110,23 @@ export class ShardReader {
     const entry = bytes === undefined ? undefined : decodeEntry(bytes, this.#options.monotonicOriginMs);
     if (entry === undefined) return; // not ours, or a later release's
     const { writer, sequence } = entry;
-    const last = this.#sequences.get(writer);
-    if (last !== undefined && sequence <= last) return; // a second copy, or read again after a break
-    if (last !== undefined && sequence > last + 1) this.#events.broken("entries of a writer are missing");
+    // Of a writer that is met in the past, or read again after a break, the beginning may have been trimmed.
+    const last = this.#sequences.get(writer) ?? (this.#isPresent ? 0 : sequence - 1);
+    if (sequence <= last) return; // a second copy, or read again after a break
+    const isCovered = this.#metSinceBreak?.has(writer) === false; // what it lacks was lost before the break, and told
+    if (sequence > last + 1 && !isCovered) this.#broken("entries of a writer are missing");
+    this.#metSinceBreak?.add(writer);
     this.#sequences.delete(writer);
     this.#sequences.set(writer, sequence);
     if (this.#sequences.size > writersMax) this.#sequences.delete(this.#sequences.keys().next().value!);
     const entryId = parseEntryId(id);
-    const ageMs = this.#isPresent ? 0 : Math.max(0, Date.now() - entryId.ms);
+    const ageMs = this.#isPresent ? 0 : Math.max(0, Date.now() - this.#clockAheadMs - entryId.ms);
     this.#events.entry(entry, entryId, ageMs);
+  }
+
+  async #askTime(): Promise<void> {
+    const [seconds] = await this.#connection.run((client) => client.time(), commandTimeoutMs);
+    this.#clockAheadMs = Date.now() - Number(seconds) * 1000;
   }
 
   /** Looks whether the stream still holds the last entry read, as it was read. */
@@ -128,13 +141,16 @@ export class ShardReader {
     if (bytes !== undefined && this.#cursorBytes?.equals(bytes)) return;
     this.#cursor = beginning;
     this.#cursorBytes = undefined;
-    this.#events.broken(
+    this.#broken(
       bytes === undefined
         ? "the last entry read is gone: the stream was lost, rolled back or trimmed"
         : "the stream was rolled back",
     );
   }
-}
 
-/** True for a failure that passes by itself. */
-export const isPassing = (error: Error): boolean => error instanceof RedisUnavailable;
+  #broken(reason: string): void {
+    if (this.#isPresent) this.#metSinceBreak = new Set();
+    this.#isPresent = false;
+    this.#events.broken(reason);
+  }
+}

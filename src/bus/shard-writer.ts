@@ -17,7 +17,7 @@ export interface WriterOptions {
   readonly writer: string;
   readonly entriesMax: number;
   readonly durable: boolean;
-  /** Bytes of waiting records over which more are refused. */
+  /** Bytes of waiting records over which more publications are refused; records of members may take as much again. */
   readonly queueBytesMax: number;
   readonly monotonicOriginMs: number;
 }
@@ -37,8 +37,11 @@ interface Waiting {
   readonly done: (outcome: StreamPosition | AppendFault) => void;
 }
 
-const commandTimeoutMs = 2000;
+const commandTimeoutMs = 4000; // a server that takes 2 s for each answer is slow, not gone
+const replicaTimeoutMs = 1000;
 const retryPauseMs = 100;
+/** For the reader to come upon the first copy of an entry that was sent more than once. */
+const firstCopyMs = 2000;
 const batchBytesMax = 512 * 1024;
 const recordOverheadBytes = 100;
 
@@ -66,7 +69,9 @@ export class ShardWriter {
 
   append(record: LogRecord, done: (outcome: StreamPosition | AppendFault) => void): void {
     const bytes = sizeOf(record);
-    if (this.#isStopped || this.#queueBytes + bytes > this.#options.queueBytesMax) return done("unavailable");
+    const { queueBytesMax } = this.#options;
+    const bytesMax = record.kind === "publication" ? queueBytesMax : 2 * queueBytesMax;
+    if (this.#isStopped || this.#queueBytes + bytes > bytesMax) return done("unavailable");
     this.#queueBytes += bytes;
     this.#queue.push({ record, bytes, done });
     this.#wake();
@@ -85,7 +90,10 @@ export class ShardWriter {
   /** Refuses everything that waits, and what comes later. */
   stop(): void {
     this.#isStopped = true;
-    for (const { done } of this.#queue.splice(0)) done("unavailable");
+    for (const { bytes, done } of this.#queue.splice(0)) {
+      this.#queueBytes -= bytes;
+      done("unavailable");
+    }
   }
 
   #wake(isProbe = false): void {
@@ -100,15 +108,13 @@ export class ShardWriter {
       const batch = this.#takeBatch();
       const startedMs = performance.now();
       const id = await this.#write(batch.map(({ record }) => record));
-      if (id === undefined) {
-        for (const { done } of batch) done("unavailable"); // stopped
-        break;
-      }
-      const { position, epoch } = { position: offsetPrefix(id), epoch: this.#events.epoch() };
+      const prefix = id && offsetPrefix(id);
+      const epoch = this.#events.epoch();
       for (const [index, { bytes, done }] of batch.entries()) {
         this.#queueBytes -= bytes;
-        done({ offset: offsetOf(position, index), epoch });
+        done(prefix === undefined ? "unavailable" : { offset: offsetOf(prefix, index), epoch });
       }
+      if (id === undefined) break; // stopped
       if (batch.length > 0) this.#events.written(batch.length, performance.now() - startedMs);
     }
     this.#isWriting = false;
@@ -137,42 +143,53 @@ export class ShardWriter {
       };
       this.#inFlight = { sequence, seen: note };
     });
-    while (!this.#isStopped) {
+    const { durable } = this.#options;
+    let added: EntryId | undefined;
+    let addedBy = -1; // the connection's generation: WAIT speaks of what its own connection wrote
+    for (let attempt = 1; !this.#isStopped; attempt += 1) {
       await Promise.race([this.#connection.ready(), seen]);
-      if (seenId !== undefined && !this.#options.durable) break;
-      if (this.#isStopped) break;
+      if (this.#isStopped || (seenId !== undefined && !durable)) break;
       try {
-        const added = this.#add(sequence, records).then((id) => {
-          seenId ??= id;
-        });
-        await (this.#options.durable ? added : Promise.race([added, seen]));
-        added.catch(() => {}); // the reader was faster
+        if (added === undefined || addedBy !== this.#connection.generation) {
+          addedBy = this.#connection.generation;
+          const adding = this.#add(sequence, records);
+          added = await (durable ? adding : Promise.race([adding, seen])); // the reader may be faster than the answer
+        }
+        if (durable) await this.#replicated();
+        // Of several copies the first one in the stream counts, and only the reader knows which that is.
+        if (attempt > 1 && seenId === undefined) await Promise.race([seen, setTimeout(firstCopyMs)]);
         break;
       } catch (error) {
         this.#events.failed(error as Error);
-        await Promise.race([setTimeout(retryPauseMs), this.#options.durable ? setTimeout(retryPauseMs) : seen]);
+        await Promise.race([setTimeout(retryPauseMs), durable ? setTimeout(retryPauseMs) : seen]);
       }
     }
     this.#inFlight = undefined;
-    return seenId;
+    return seenId ?? added;
   }
 
   async #add(sequence: number, records: readonly LogRecord[]): Promise<EntryId> {
-    const { key, writer, entriesMax, durable, monotonicOriginMs } = this.#options;
+    const { key, writer, entriesMax, monotonicOriginMs } = this.#options;
     // The epoch may change between attempts; the records and their sequence do not.
     const bytes = encodeEntry({ epoch: this.#events.epoch(), writer, sequence, records }, monotonicOriginMs);
     const id = await this.#connection.run(
       (client) => client.xadd(key, "MAXLEN", "~", entriesMax, "*", "v", bytes),
       commandTimeoutMs,
     );
-    if (durable) {
-      const replicas = await this.#connection.run((client) => client.wait(1, commandTimeoutMs / 2), commandTimeoutMs);
-      if (replicas < 1) throw new Error("no replica has confirmed the entry (redis.durable)");
-    }
     return parseEntryId(id as string);
+  }
+
+  async #replicated(): Promise<void> {
+    const replicas = await this.#connection.run((client) => client.wait(1, replicaTimeoutMs), commandTimeoutMs);
+    if (replicas < 1) throw new Error("no replica has confirmed the entry (redis.durable)");
   }
 }
 
+/** About what a record takes in memory and in the entry. */
 function sizeOf(record: LogRecord): number {
-  return record.kind === "publication" ? record.head.length + recordOverheadBytes : 2 * recordOverheadBytes;
+  if (record.kind !== "publication") return 2 * recordOverheadBytes;
+  const { head, target, key, userId } = record;
+  const users = target === undefined ? 0 : target.users.reduce((sum, user) => sum + user.length + 8, 0);
+  const named = users + 8 * (target?.connections.length ?? 0) + (key?.length ?? 0) + (userId?.length ?? 0);
+  return head.length + named + recordOverheadBytes;
 }

@@ -9,7 +9,7 @@ import { z } from "zod";
 import { authSchema } from "./auth-schema.ts";
 import { channelsSchema } from "./channels-schema.ts";
 import { redisSchema } from "./redis-schema.ts";
-import { host, mapRule, origins, proxies, text, wholeNumber } from "./values.ts";
+import { host, mapRule, numberOrAuto, origins, proxies, text, wholeNumber } from "./values.ts";
 
 const port = () => wholeNumber(0, 65_535); // the native listener takes 80808 as 15272 without a word
 const perMinuteMax = 1_000_000;
@@ -29,6 +29,11 @@ export const configSchema = z.strictObject(
     adminPort: port()
       .default(9502)
       .describe("The port of /metrics, health and the chat page; never the same as port. 0: any free one."),
+    workers: numberOrAuto(0, 256)
+      .default(0)
+      .describe(
+        "Processes that share the port and its connections, 0 to 256; auto: one for each core. 0 or 1: this process alone.",
+      ),
 
     connectionTimeout: wholeNumber(1, 86_400)
       .default(300)

@@ -3,12 +3,10 @@
  * node is made of; nothing else knows all the parts.
  */
 import { setTimeout } from "node:timers/promises";
-import { type AdminServer, startAdmin } from "../admin/admin-server.ts";
+import { startAdmin } from "../admin/admin-server.ts";
 import { textReply, writeReply } from "../admin/reply.ts";
 import { createTokenVerifier } from "../auth/jwt-verifier.ts";
 import type { Bus } from "../bus/bus.ts";
-import { MemoryBus } from "../bus/memory-bus.ts";
-import { RedisBus } from "../bus/redis-bus.ts";
 import { Channels } from "../channel/channels.ts";
 import { FanOut } from "../channel/fan-out.ts";
 import { History } from "../channel/history.ts";
@@ -31,10 +29,11 @@ import { limited } from "../log/limited-log.ts";
 import type { Log } from "../log/log.ts";
 import { Counters } from "../metrics/counters.ts";
 import { Health, healthAnswer } from "../metrics/health.ts";
-import { createRegistry } from "../metrics/registry.ts";
+import { createRegistry, type Registry } from "../metrics/registry.ts";
 import { TrustedProxies } from "../socket/client-address.ts";
 import { Origins } from "../socket/origins.ts";
 import { SocketServer } from "../socket/server.ts";
+import { createBus } from "./create-bus.ts";
 import { drainConnections } from "./drain.ts";
 import { version } from "./version.ts";
 import { welcomeFrame } from "./welcome.ts";
@@ -53,19 +52,64 @@ export interface Gateway {
   stop(drain?: { readonly delaySeconds?: number; readonly seconds?: number }): Promise<void>;
 }
 
+/** A gateway without its admin port. */
+export interface Node extends Omit<Gateway, "adminPort"> {
+  readonly metrics: Registry;
+}
+
+/** What a node does not make for itself. */
+export interface NodeParts {
+  /** The node starts it, and stops it. */
+  readonly bus: Bus;
+  readonly health: Health;
+  readonly members: Members;
+  /** Other processes listen on the same port. */
+  readonly sharesPort: boolean;
+}
+
 const housekeepingMs = 1000;
 
 /** Starts a gateway. Rejects where a port, a key or a certificate cannot be had; nothing is left open then. */
 export async function startGateway(config: Config, log: Log): Promise<Gateway> {
+  const health = new Health();
+  const members = new Members();
+  const status = { block: (reason: string) => health.block("bus", reason), clear: () => health.clear("bus") };
+  const bus = createBus(config, status, log, () => members.nodes());
+  let node: Node | undefined;
+  try {
+    node = await startNode(config, log, { bus, health, members, sharesPort: false });
+    const { port, metrics, reloadCertificate } = node;
+    const admin = await startAdmin({
+      host: config.adminHost,
+      port: config.adminPort,
+      metrics,
+      health,
+      publicPort: () => port,
+      tls: config.tls.certFile !== "",
+      version,
+      log: limited(log, outsiders),
+    });
+    const stopNode = node.stop;
+    const stop: Gateway["stop"] = async (drain) => {
+      await stopNode(drain);
+      admin.stop();
+    };
+    return { port, adminPort: admin.port, reloadCertificate, stop };
+  } catch (error) {
+    await (node === undefined ? bus.stop() : node.stop({ delaySeconds: 0, seconds: 0 }));
+    throw error;
+  }
+}
+
+/** Starts a node. Rejects as `startGateway` does. */
+export async function startNode(config: Config, log: Log, parts: NodeParts): Promise<Node> {
+  const { bus, health, members, sharesPort } = parts;
   const clock = systemClock;
   const counters = new Counters();
-  const health = new Health();
-  const outsiderLog = limited(log, { linesPerSecond: 10 });
+  const outsiderLog = limited(log, outsiders);
   const verifier = await createTokenVerifier(config.auth, log);
 
-  const members = new Members();
-  const bus = createBus(config, health, log, members);
-  const server = new SocketServer(config);
+  const server = new SocketServer({ ...config, sharesPort });
   const connections = new Connections(bus, { counters, compress: config.compression !== "disabled" });
   const { slots } = connections;
   const sweep = new Sweep(connections, { ...config, ...config.auth }, clock);
@@ -117,6 +161,13 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
     return isFull ? ({ status: "503", error: "Connection limit reached", retryAfterSeconds: 10 } as const) : undefined;
   };
 
+  const startBus = async (): Promise<void> => {
+    await bus.start((record, position, ageMs) => channels.apply(record, position, ageMs));
+    isStarted = true;
+    health.clear("start");
+  };
+  // Whoever shares a port takes a part of the new connections from the moment it listens: it must be ready for them.
+  if (sharesPort) await startBus();
   const port = await server.listen({
     verifier,
     authRequired: config.auth.required,
@@ -139,7 +190,7 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
     },
   });
 
-  const registry = createRegistry({
+  const metrics = createRegistry({
     counters,
     version,
     node: bus.incarnation,
@@ -154,47 +205,24 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
       ready: () => (health.ready().ok ? 1 : 0),
     },
   });
-  let admin: AdminServer;
-  try {
-    admin = await startAdmin({
-      host: config.adminHost,
-      port: config.adminPort,
-      metrics: registry,
-      health,
-      publicPort: () => port,
-      tls: config.tls.certFile !== "",
-      version,
-      log: outsiderLog,
-    });
-  } catch (error) {
-    server.closeAll();
-    verifier.stop();
-    throw error;
-  }
   sweep.start();
   const housekeeping = setInterval(() => {
     history.sweep((channel) => fanOut.countRecipients(channel) > 0);
     subscriptions.endGrants(clock.unixSeconds());
   }, housekeepingMs);
-  const starting = bus
-    .start((record, position, ageMs) => channels.apply(record, position, ageMs))
-    .then(() => {
-      isStarted = true;
-      health.clear("start");
-    });
-  if (!bus.isShared) await starting; // Redis may be away for long: the ports answer meanwhile, and say so
+  const starting = sharesPort ? undefined : startBus();
+  if (!bus.isShared) await starting; // Redis may be away for long: the port answers meanwhile, and says so
 
   const close = async (): Promise<void> => {
     sweep.stop();
     clearInterval(housekeeping);
     server.closeAll();
-    admin.stop();
     verifier.stop();
     await bus.stop();
   };
   return {
     port,
-    adminPort: admin.port,
+    metrics,
     reloadCertificate: () => server.reloadCertificate(),
     async stop({ delaySeconds = config.drain.delaySeconds, seconds = config.drain.seconds } = {}) {
       health.block("drain", "draining");
@@ -208,11 +236,7 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
   };
 }
 
-function createBus(config: Config, health: Health, log: Log, members: Members): Bus {
-  if (!config.redis.enabled) return new MemoryBus();
-  const status = { block: (reason: string) => health.block("bus", reason), clear: () => health.clear("bus") };
-  return new RedisBus(config.redis, status, log, () => members.nodes());
-}
-
 /** For the sockets to send their last frames, after the drain. */
 const closingMs = 100;
+/** Log lines a second of one event that outsiders can trigger. */
+const outsiders = { linesPerSecond: 10 };

@@ -22,6 +22,8 @@ import { type Admission, type UpgradeParts, upgrade } from "./upgrade.ts";
 export interface ServerOptions {
   readonly host: string;
   readonly port: number;
+  /** Other processes listen on the same port. */
+  readonly sharesPort: boolean;
   readonly messageBytesMax: number;
   readonly sendQueueBytesMax: number;
   readonly compression: "disabled" | "shared" | "dedicated";
@@ -67,8 +69,8 @@ export class SocketServer implements Topics {
   async listen(parts: ServerParts): Promise<number> {
     this.#parts = parts;
     const running = this.#createApp(parts);
-    const { host, port } = this.#options;
-    const listenSocket = uws.listen(running.app, host, port, { exclusive: this.#options.tls.certFile === "" });
+    const { host, port, sharesPort, tls } = this.#options;
+    const listenSocket = uws.listen(running.app, host, port, { exclusive: !sharesPort && tls.certFile === "" });
     if (listenSocket === false) throw await listenError(host, port);
     this.#apps = [running];
     this.#listenSocket = listenSocket;

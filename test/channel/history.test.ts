@@ -13,8 +13,15 @@ function createHistory({ size = 100, seconds = 300, bytesMax = 1e9, channelBytes
   const clock = new FakeClock();
   const log = { epoch: "first", offset: 1000 };
   const tail = () => ({ offset: String(log.offset), epoch: log.epoch });
+  const first = log.offset;
+  const known = {
+    tail,
+    knownFrom: () => String(first),
+    knows: (_channel: string, offset: string) =>
+      /^\d{4}$/.test(offset) && Number(offset) >= first && Number(offset) <= log.offset,
+  };
   const options: HistoryOptions = { bytesMax, channelBytesMax };
-  const history = new History(options, tail, clock);
+  const history = new History(options, known, clock);
   const policy = new Policies({ ">": { history: { size, seconds } } }, 8).of("any");
   return {
     clock,
@@ -203,13 +210,27 @@ describe("Recovery with since", () => {
     assert.equal(small.since("chat", start), undefined);
   });
 
-  it("is refused for an offset that the ring never had, however near: made up, of another channel, of the future", () => {
+  it("is refused for an offset that the log never had, however near: made up, malformed, of the future", () => {
     const { publish, since } = createHistory();
     publish("chat", "a");
-    const elsewhere = publish("other", "b");
+    publish("other", "b");
     publish("chat", "c");
-    for (const offset of [elsewhere, "1", "1002 ", "01001", "9999", "undefined", "__proto__"])
+    for (const offset of ["0999", "1", "1002 ", "01001", "1004", "9999", "undefined", "__proto__"])
       assert.equal(since("chat", offset), undefined, JSON.stringify(offset));
+  });
+
+  it("gives what followed a position of another channel, which the log knows and the ring reaches back to", () => {
+    const { publish, since } = createHistory({ size: 2 });
+    publish("chat", "a");
+    const early = publish("other", "x");
+    publish("chat", "b");
+    const late = publish("other", "y");
+    publish("chat", "c");
+    assert.deepEqual(since("chat", early), ["b", "c"]);
+    assert.deepEqual(since("chat", late), ["c"]);
+    publish("chat", "d");
+    assert.equal(since("chat", early), undefined, "b was evicted");
+    assert.deepEqual(since("chat", late), ["c", "d"]);
   });
 
   it("is refused in another epoch, also at an offset that both have", () => {
@@ -231,32 +252,35 @@ describe("Recovery with since", () => {
     assert.equal(history.messages, 1);
   });
 
-  it("is refused where the ring begins with a message and its past is unknown", () => {
+  it("is refused for what was before the log is known on this node, and given from there on", () => {
     const { publish, since, log } = createHistory();
     log.offset += 5;
     const first = publish("chat", "a"); // nobody asked for the channel before
-    assert.equal(since("chat", "1005"), undefined);
+    assert.equal(since("chat", "0999"), undefined);
+    assert.deepEqual(since("chat", "1000"), ["a"]);
+    assert.deepEqual(since("chat", "1005"), ["a"]);
     assert.deepEqual(since("chat", first), []);
   });
 });
 
 describe("A channel's position", () => {
-  it("is its latest message, also after that was evicted", () => {
+  it("is its latest message; the log's tail after that was evicted, which is later and as good", () => {
     const { publish, position, clock, since } = createHistory({ seconds: 10 });
     const offset = publish("chat", "a");
     publish("other", "b");
     assert.deepEqual(position("chat"), { offset, epoch: "first" });
     clock.advance(10_001);
-    assert.deepEqual(position("chat"), { offset, epoch: "first" });
-    assert.deepEqual(since("chat", offset), []);
+    assert.deepEqual(position("chat"), { offset: "1002", epoch: "first" });
+    assert.deepEqual([since("chat", offset), since("chat", "1002")], [[], []]);
   });
 
-  it("is the log's tail where the channel has had no message, and stays there", () => {
-    const { publish, position } = createHistory();
-    const before = position("chat");
-    assert.deepEqual(before, { offset: "1000", epoch: "first" });
+  it("is the log's tail where the channel has had no message, and moves with it", () => {
+    const { publish, position, since } = createHistory();
+    assert.deepEqual(position("chat"), { offset: "1000", epoch: "first" });
     publish("other", "a");
-    assert.deepEqual(position("chat"), before);
+    assert.deepEqual(position("chat"), { offset: "1001", epoch: "first" });
+    publish("chat", "b");
+    assert.deepEqual([since("chat", "1000"), since("chat", "1001")], [["b"], ["b"]]);
   });
 });
 

@@ -10,7 +10,7 @@ const anonymous = (id: number): Member => ({ connection_id: id });
 function createMembers() {
   const members = new Members();
   const apply = (kind: "join" | "leave") => (member: Member, connectionId: number, channel: string) =>
-    members.apply({ kind, channel, connectionId, member });
+    members.apply({ kind, channel, session: `node.${connectionId}`, member });
   const join = apply("join");
   const leave = apply("leave");
   return {

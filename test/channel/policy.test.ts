@@ -17,13 +17,13 @@ function asked(policy: Policy, rules: readonly string[], channel: string, reques
 }
 
 describe("A channel's policy", () => {
-  it("is public, without history and with echo, where the configuration says nothing", () => {
+  it("is closed, without history and with echo, where the configuration says nothing", () => {
     const { subscribe, publish, history, presence, echo, rate, name } = policies({}).of("any.channel");
     assert.deepEqual(
       { subscribe, publish, history, presence, echo, rate, name },
       {
-        subscribe: ["anyone"],
-        publish: ["subscriber", "granted"],
+        subscribe: ["nobody"],
+        publish: ["nobody"],
         history: { size: 0, seconds: 0 },
         presence: false,
         echo: true,
@@ -48,7 +48,7 @@ describe("A channel's policy", () => {
         history: { size: 3, seconds: 3 },
         presence: true,
         echo: false,
-        publish: ["subscriber", "granted"],
+        publish: ["nobody"],
         name: "team.red.lobby",
       },
     );

@@ -10,6 +10,7 @@ const broken: Readonly<Record<string, readonly unknown[]>> = {
   port: [-1, 65_536, 80_808, 1.5, "9501", true, null],
   adminHost: ["", "256.1.1.1", "-x"],
   adminPort: [-1, 65_536],
+  workers: [-1, 257, 1.5, "", "two"],
   connectionTimeout: [0, 86_401],
   heartbeatInterval: [0, 3601],
   maxMessagesPerMinute: [-1, 1_000_001, "many"],
