@@ -41,6 +41,17 @@ describe("WorkerBus: the log is another process'", () => {
     assert.deepEqual(seenBySecond, seenByFirst);
   });
 
+  it("is told of a record once that came in the turn in which it is filled", async () => {
+    const nodes = await createWorkerNodes();
+    const first = nodes.worker();
+    await first.bus.start(() => {});
+    const second = nodes.worker({}, () => nodes.source.append(message("chat.a"), () => {}));
+    const seen: string[] = [];
+    await second.bus.start((record) => seen.push(channelOf(record)));
+    await settled(second);
+    assert.deepEqual(seen, ["chat.a", "last"]);
+  });
+
   it("knows every position of the log that its supervisor knows, also those from before its start", async () => {
     const nodes = await createWorkerNodes();
     const [first, second] = [nodes.worker(), nodes.worker()];

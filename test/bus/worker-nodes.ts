@@ -12,8 +12,8 @@ import type { StreamPosition } from "../../src/protocol/messages.ts";
 export interface WorkerNodes {
   readonly source: MemoryBus;
   readonly hub: WorkerHub;
-  /** Makes a worker's bus, not started; `queueBytesMax` is large unless given. */
-  worker(options?: Partial<WorkerBusOptions>): WorkerNode;
+  /** Makes a worker's bus, not started. `beforeFill` is called in the turn in which it is filled. */
+  worker(options?: Partial<WorkerBusOptions>, beforeFill?: () => void): WorkerNode;
   /** The log enters another epoch, as that of a Redis that lost its data. */
   enter(standing: Standing): void;
 }
@@ -21,7 +21,7 @@ export interface WorkerNodes {
 export interface WorkerNode {
   readonly bus: WorkerBus;
   readonly seat: WorkerSeat;
-  /** Ends it as SIGKILL would: nothing goes to it or comes from it any more. */
+  /** Ends it as SIGKILL would; what is on its way from it arrives. */
   kill(): void;
 }
 
@@ -44,13 +44,17 @@ export async function createWorkerNodes(past: Past = new WholePast()): Promise<W
       standing = entered;
       hub.entered(0);
     },
-    worker(options = {}) {
+    worker(options = {}, beforeFill = () => {}) {
       numbers += 1;
       const number = numbers;
       let isAlive = true;
       const down = createPipe((message) => isAlive && bus.receive(message));
-      const seat = hub.attach({ send: down, asked: () => hub.fill(seat, number) });
-      const up = createPipe((message) => isAlive && seat.receive(message));
+      const asked = (): void => {
+        beforeFill();
+        hub.fill(seat, number);
+      };
+      const seat = hub.attach({ send: down, asked });
+      const up = createPipe((message) => seat.receive(message));
       const defaults = { incarnation: `worker-${number}`, shards: 1, runsMax: 1000, queueBytesMax: 1e9 };
       const bus = new WorkerBus({ ...defaults, ...options }, { send: (message) => up(message) });
       const kill = (): void => {

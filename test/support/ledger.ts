@@ -47,7 +47,7 @@ export function account(readers: readonly ChatClient[], writers: readonly ChatCl
 }
 
 function add(result: Account, reader: ChatClient, writers: readonly ChatClient[]): void {
-  const { channel, name, received, breaks } = reader;
+  const { channel, name, received } = reader;
   const acknowledged = writers.filter((writer) => writer.channel === channel);
   const known = new Set(acknowledged.flatMap((writer) => [...writer.acknowledged]));
   const seen = new Set<string>();
@@ -60,7 +60,20 @@ function add(result: Account, reader: ChatClient, writers: readonly ChatClient[]
     latest.set(publisher, Math.max(latest.get(publisher) ?? 0, Number(number)));
     seen.add(text);
   }
-  const isTold = breaks.length > 0 || new Set(received.map(({ epoch }) => epoch)).size > 1;
-  const missing = [...known].filter((text) => !seen.has(text)).map((text) => `${text} to ${name}`);
-  (isTold ? result.announcedLosses : result.silentLosses).push(...missing);
+  for (const text of known) {
+    if (seen.has(text)) continue;
+    (isTold(reader, text) ? result.announcedLosses : result.silentLosses).push(`${text} to ${name}`);
+  }
+}
+
+/** Whether the client was told of a break between the messages around `text` that it has of the same publisher. */
+function isTold({ received, breaks }: ChatClient, text: string): boolean {
+  const [publisher = "", number] = text.split(":");
+  const numberOf = (other: string): number =>
+    other.startsWith(`${publisher}:`) ? Number(other.split(":")[1]) : Number.NaN;
+  const before = received.findLastIndex((delivery) => numberOf(delivery.text) < Number(number));
+  const found = received.findIndex((delivery) => numberOf(delivery.text) > Number(number));
+  const after = found === -1 ? received.length : found;
+  const isBroken = breaks.some((count) => count > before && count <= after);
+  return isBroken || received[Math.max(before, 0)]?.epoch !== received[Math.min(after, received.length - 1)]?.epoch;
 }
