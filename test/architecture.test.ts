@@ -1,104 +1,186 @@
+/** The rules of the house that no compiler checks: which way imports go, who may touch what, how long a file may be. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
-import { dirname, join, normalize } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 
-const source = fileURLToPath(new URL("../src", import.meta.url));
-const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
-const textOf = new Map(files.map((file) => [file, readFileSync(join(source, file), "utf8")]));
-const importPattern = /(?:\bfrom|\bimport)\s*\(?\s*"([^"]+)"/g;
+/** The folders of `src`, from the programs down to the ground. Imports go downward only. */
+const layers = [
+  ["main"], // the files that stand in src itself
+  ["cli"],
+  ["gateway", "config"],
+  ["socket", "admin"],
+  ["inbound"],
+  ["channel"],
+  ["connection"],
+  ["auth", "limit", "metrics", "bus", "log", "clock", "uws"],
+  ["protocol"],
+] as const;
 
-/** What each file imports: files of the source as their path in it, packages as their name. */
-const imports = new Map(
-  [...textOf].map(([file, text]) => [
-    file,
-    [...text.matchAll(importPattern)].map(([, to = ""]) =>
-      to.startsWith(".") ? normalize(join(dirname(file), to)) : to,
+/** Folders of one layer do not import each other, except these. Each has its reason, and is in use. */
+const neighbours: Readonly<Record<string, string>> = {
+  "gateway -> config": "the composition root is handed the whole configuration, and its package entry loads it",
+  "auth -> clock": "the clock is a parameter of everything that knows time: two functions and no import of its own",
+  "log -> clock": "the same",
+};
+
+const fileLinesMax = 260;
+
+interface SourceFile {
+  /** From `src`: `socket/server.ts`. */
+  readonly path: string;
+  readonly folder: string;
+  readonly lines: number;
+  /** Without comments. */
+  readonly code: string;
+  /** What it imports, types too: paths from `src`, or the names of packages. */
+  readonly imports: readonly string[];
+}
+
+const root = fileURLToPath(new URL("../src", import.meta.url));
+const files: readonly SourceFile[] = readdirSync(root, { recursive: true, encoding: "utf8" })
+  .filter((path) => path.endsWith(".ts"))
+  .sort()
+  .map(readSource);
+const byPath: ReadonlyMap<string, SourceFile> = new Map(files.map((file) => [file.path, file]));
+
+function readSource(path: string): SourceFile {
+  const text = readFileSync(join(root, path), "utf8");
+  const code = withoutComments(text);
+  const [first = "", ...rest] = path.split("/");
+  return {
+    path,
+    folder: rest.length === 0 ? "main" : first,
+    lines: text.split("\n").length - 1,
+    code,
+    imports: importsOf(code).map((name) =>
+      name.startsWith(".") ? relative(root, join(root, dirname(path), name)) : name,
     ),
-  ]),
+  };
+}
+
+/** Texts are kept, also those that look like comments. */
+function withoutComments(text: string): string {
+  const tokens = /"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`|\/\/.*|\/\*[\s\S]*?\*\//g;
+  return text.replace(tokens, (token) => (token.startsWith("/") ? "" : token));
+}
+
+function importsOf(code: string): string[] {
+  const forms = /^(?:import|export)\s[^"]*?from\s*"([^"]+)"|^import\s*"([^"]+)"|\bimport\(\s*"([^"]+)"\s*\)/gm;
+  return [...code.matchAll(forms)].map((match) => match[1] ?? match[2] ?? match[3] ?? "");
+}
+
+const layerOf = (folder: string): number =>
+  layers.findIndex((folders) => (folders as readonly string[]).includes(folder));
+const isPackage = (name: string): boolean => !byPath.has(name);
+
+/** Every import from one folder of `src` to another, with its file. */
+const crossings = files.flatMap((file) =>
+  file.imports.flatMap((name) => {
+    const target = byPath.get(name);
+    return target === undefined || target.folder === file.folder
+      ? []
+      : [{ from: file.folder, to: target.folder, text: `${file.path} imports ${name}` }];
+  }),
 );
 
-/** The layers, from the bottom. Imports go downward only. */
-const layers = [
-  ["protocol"],
-  ["auth", "limit", "metrics", "bus", "log", "clock", "uws"],
-  ["connection"],
-  ["channel"],
-  ["inbound"],
-  ["socket", "admin"],
-  ["gateway", "config"],
-  ["cli", "main.ts", "young-generation.ts"],
-];
-/** Between folders of one level: these only, each with its reason. */
-const allowedSideways = new Map([
-  ["auth -> clock", "the clock has no level of its own: everything that measures time needs it"],
-  ["log -> clock", "as above"],
-  ["gateway -> config", "the composition root takes the configuration apart"],
-  ["main.ts -> cli", "the executable is the command line"],
-  ["main.ts -> young-generation.ts", "V8 is told before anything is loaded"],
-]);
-
-const folderOf = (file: string): string => file.split("/")[0]!;
-const levelOf = (file: string): number => layers.findIndex((layer) => layer.includes(folderOf(file)));
-const inside = [...imports].flatMap(([from, tos]) => tos.filter((to) => textOf.has(to)).map((to) => ({ from, to })));
-
 describe("The source", () => {
-  it("has a layer for every folder", () => {
-    assert.deepEqual(
-      files.filter((file) => levelOf(file) === -1),
-      [],
-    );
+  it("is found by this test, and its imports too", () => {
+    assert.ok(files.length > 50, `${files.length} files`);
+    assert.ok(crossings.length > 100, `${crossings.length} imports between folders`);
+    const server = byPath.get("socket/server.ts");
+    assert.ok(server?.imports.includes("uws/uws.ts") && server.imports.includes("protocol/encode.ts"));
+    assert.ok(byPath.get("cli/serve.ts")?.imports.includes("gateway/run.ts"), "an import at run time");
+    assert.ok(byPath.get("main.ts")?.imports.includes("young-generation.ts"), "an import for its effect");
+  });
+
+  it("imports only files that are there, and packages", () => {
+    const names = files.flatMap(({ path, imports }) => imports.filter(isPackage).map((name) => ({ path, name })));
+    const missing = names.filter(({ name }) => name.includes("..") || name.endsWith(".ts"));
+    assert.deepEqual(missing, []);
+  });
+
+  it("has no folder that is not in a layer, and no layer without its folders", () => {
+    const present = [...new Set(files.map(({ folder }) => folder))].sort();
+    assert.deepEqual(present, layers.flat().sort());
   });
 
   it("imports downward only", () => {
-    const upward = inside.filter(({ from, to }) => levelOf(to) > levelOf(from));
-    assert.deepEqual(upward, []);
-  });
-
-  it("imports nothing from a folder of its own level, but for the exceptions listed here", () => {
-    const sideways = inside
-      .filter(({ from, to }) => levelOf(from) === levelOf(to) && folderOf(from) !== folderOf(to))
-      .map(({ from, to }) => `${folderOf(from)} -> ${folderOf(to)}`);
+    const upward = crossings.filter(({ from, to }) => layerOf(to) < layerOf(from));
     assert.deepEqual(
-      [...new Set(sideways)].filter((pair) => !allowedSideways.has(pair)),
+      upward.map(({ text }) => text),
       [],
     );
   });
 
-  it("has no cycle of imports", () => {
-    const open: string[] = [];
-    const done = new Set<string>();
-    const visit = (file: string): void => {
-      assert.ok(!open.includes(file), `cycle: ${[...open.slice(open.indexOf(file)), file].join(" -> ")}`);
-      if (done.has(file)) return;
-      open.push(file);
-      for (const to of imports.get(file) ?? []) if (textOf.has(to)) visit(to);
-      open.pop();
-      done.add(file);
-    };
-    for (const file of files) visit(file);
-  });
-
-  it("loads uWebSockets.js in one file, which only the two ports use", () => {
-    const importers = (wanted: (to: string) => boolean) => [
-      ...new Set([...imports].filter(([, tos]) => tos.some(wanted)).map(([file]) => file)),
-    ];
+  it("has no imports between folders of one layer, except those with a reason", () => {
+    const sideways = crossings.filter(({ from, to }) => layerOf(to) === layerOf(from));
+    const unexplained = sideways.filter(({ from, to }) => neighbours[`${from} -> ${to}`] === undefined);
     assert.deepEqual(
-      importers((to) => to === "uWebSockets.js"),
-      ["uws/uws.ts"],
+      unexplained.map(({ text }) => text),
+      [],
     );
-    const users = new Set(importers((to) => to.startsWith("uws/")).map(folderOf));
-    assert.deepEqual([...users].sort(), ["admin", "socket", "uws"]);
+    const used = new Set(sideways.map(({ from, to }) => `${from} -> ${to}`));
+    assert.deepEqual([...used].sort(), Object.keys(neighbours).sort());
   });
 
-  it("reads the environment in config alone", () => {
-    const readers = files.filter((file) => /process\.env\b/.test(textOf.get(file)!) && folderOf(file) !== "config");
-    assert.deepEqual(readers, ["uws/environment.ts"]); // sets what the native library reads when it is loaded
+  it("has no import cycle among its files", () => {
+    const done = new Set<string>();
+    const visit = (path: string, trail: readonly string[]): void => {
+      assert.equal(trail.includes(path), false, `a cycle: ${[...trail.slice(trail.indexOf(path)), path].join(" -> ")}`);
+      if (done.has(path)) return;
+      for (const name of byPath.get(path)!.imports) if (!isPackage(name)) visit(name, [...trail, path]);
+      done.add(path);
+    };
+    for (const { path } of files) visit(path, []);
+    assert.equal(done.size, files.length);
   });
 
-  it("has no file beyond 260 lines", () => {
-    const long = files.filter((file) => textOf.get(file)!.split("\n").length > 261);
-    assert.deepEqual(long, []);
+  it(`has no file over ${fileLinesMax} lines: what needs more is two things`, () => {
+    const long = files.filter(({ lines }) => lines > fileLinesMax);
+    assert.deepEqual(
+      long.map(({ path, lines }) => `${path}: ${lines}`),
+      [],
+    );
+  });
+});
+
+describe("Who may touch what", () => {
+  const importers = (name: string): string[] =>
+    files.filter(({ imports }) => imports.includes(name)).map(({ path }) => path);
+
+  it("uWebSockets.js is imported by uws/uws.ts alone", () => {
+    assert.deepEqual(importers("uWebSockets.js"), ["uws/uws.ts"]);
+  });
+
+  it("src/uws is used by the two folders that open ports, and by no other", () => {
+    const users = new Set(crossings.filter(({ to }) => to === "uws").map(({ from }) => from));
+    assert.deepEqual([...users].sort(), ["admin", "socket"]);
+  });
+
+  it("the environment is read by src/config alone, and by the file that sets what uWebSockets.js reads from it", () => {
+    const reads = /\bprocess\s*(?:\.|\?\.)\s*env\b|\bprocess\s*\[|\{[^}]*\benv\b[^}]*\}\s*=\s*process\b/;
+    const readers = files.filter(({ code, imports }) => reads.test(code) || imports.includes("node:process"));
+    const others = readers.filter(({ folder }) => folder !== "config").map(({ path }) => path);
+    assert.deepEqual(others, ["uws/environment.ts"]);
+    assert.ok(readers.length > others.length, "src/config is seen to read it");
+  });
+
+  it("the protocol is pure: it imports nothing of Node, and one package, so that it runs in a browser", () => {
+    const imported = new Set(files.filter(({ folder }) => folder === "protocol").flatMap(({ imports }) => imports));
+    assert.deepEqual([...imported].filter(isPackage), ["msgpackr"]);
+  });
+
+  it("each package is one that package.json declares as a dependency", () => {
+    const manifest = JSON.parse(readFileSync(join(root, "../package.json"), "utf8"));
+    const declared = new Set(Object.keys(manifest.dependencies));
+    const used = new Set(
+      files.flatMap(({ imports }) => imports.filter(isPackage)).filter((name) => !name.startsWith("node:")),
+    );
+    assert.deepEqual(
+      [...used].filter((name) => !declared.has(name)),
+      [],
+    );
   });
 });

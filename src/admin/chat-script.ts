@@ -27,7 +27,8 @@ let retryInMs; // told by the server before it closes
 let attempts = 0; // failed ones since the last welcome
 let retryTimer, silenceTimer, resendTimer;
 let lastId = 0;
-const ownIds = new Set(); // connection ids that this tab has had
+let ownIds = new Set(); // connection ids that this tab has had, as long as the gateway knows of them
+let ownId;
 const seen = new Set(); // offsets shown
 const outbox = new Map(); // id -> data of messages not yet acknowledged
 
@@ -91,7 +92,8 @@ const handlers = {
     isWelcome = true;
     attempts = 0;
     if (frame.heartbeat_interval > 0) heartbeatMs = frame.heartbeat_interval * 1000;
-    ownIds.add(frame.connection_id);
+    ownId = frame.connection_id;
+    ownIds.add(ownId);
     showStatus("open", "Connected as " + (frame.user_id ?? frame.connection_id));
     if (frame.node !== undefined) byId("node").title = "node " + frame.node;
     if (frame.auth_error) note("Not authenticated: " + frame.auth_error, true);
@@ -100,6 +102,8 @@ const handlers = {
   },
   subscribe(frame) {
     if (frame.channel !== channel) return;
+    // A gateway that has lost its past may give the ids of before to others.
+    if (frame.recovered === false) ownIds = new Set([ownId]);
     if (frame.recovered === false && position) note("Some messages may be missing: the history does not reach back.");
     const { offset, epoch } = frame;
     if (frame.recovered !== true && offset && epoch) position = { offset, epoch };

@@ -1,7 +1,7 @@
 /** The gateway as a process of its own: `tidegate serve` from its sources, as an init system or a container starts it. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { createInterface } from "node:readline";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -100,5 +100,18 @@ export async function takenPort(t: TestContext): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   t.after(() => server.close());
-  return (server.address() as { port: number }).port;
+  return (server.address() as AddressInfo).port;
+}
+
+/**
+ * A port to ask for by number, as in production: on a port of the system's choice a listener of uWebSockets.js cannot be
+ * opened again while a connection from before is still in its last state.
+ */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
 }

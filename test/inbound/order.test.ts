@@ -163,9 +163,11 @@ describe("Frames behind an authenticate that waits for a key", () => {
 
 describe("Frames behind requests that wait one after the other", () => {
   it("are handled in their order, however often it stops", async (t) => {
-    const gateway = await startTestGateway(t, { channels: { "secret.>": { subscribe: ["granted"] } } });
+    const settings = { channels: { "secret.>": { subscribe: ["granted"] } } };
+    const { gateway, asked, release } = await startWithSlowKeys(t, settings);
     const client = await connect(t, gateway.url);
-    const expected: unknown[] = [];
+    client.request("authenticate", { token: lateToken({ user_id: 7 }) }, "a"); // so that the others queue up behind it
+    const expected: unknown[] = [["authenticate", "a"]];
     for (let i = 0; i < 40; i += 1) {
       const channel = `secret.${i}`;
       // A subscribe that carries a token always waits.
@@ -174,6 +176,9 @@ describe("Frames behind requests that wait one after the other", () => {
       client.request("ping", undefined, `p${i}`);
       expected.push(["subscribe", `s${i}`], ["message_sent", `m${i}`], ["pong", `p${i}`]);
     }
+    await asked();
+    await (await connect(t, gateway.url)).settled();
+    release();
     await client.next({ id: "p39" });
     assert.deepEqual(
       story(client).filter(([action]) => action !== "message"),
