@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 const layers = [
   ["main"], // the files that stand in src itself
   ["cli"],
+  ["cluster"],
   ["gateway", "config"],
   ["socket", "admin"],
   ["inbound"],
@@ -154,9 +155,9 @@ describe("Who may touch what", () => {
     assert.deepEqual(importers("uWebSockets.js"), ["uws/uws.ts"]);
   });
 
-  it("src/uws is used by the two folders that open ports, and by no other", () => {
+  it("src/uws is used by the three folders that open ports, and by no other", () => {
     const users = new Set(crossings.filter(({ to }) => to === "uws").map(({ from }) => from));
-    assert.deepEqual([...users].sort(), ["admin", "socket"]);
+    assert.deepEqual([...users].sort(), ["admin", "cluster", "socket"]);
   });
 
   it("the environment is read by src/config alone, and by the file that sets what uWebSockets.js reads from it", () => {

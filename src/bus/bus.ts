@@ -6,6 +6,7 @@
  * node included. `test/bus/contract.ts` holds every implementation to it.
  */
 import type { StreamPosition, Target } from "../protocol/messages.ts";
+import type { BusFigures } from "./bus-status.ts";
 
 /** A message on its way to the subscribers of a channel. */
 export interface PublicationRecord {
@@ -29,8 +30,17 @@ export interface PublicationRecord {
 export interface MembershipRecord {
   readonly kind: "join" | "leave";
   readonly channel: string;
-  readonly connectionId: number;
+  /** The connection, by the name that no other process uses; it begins with its node's incarnation and a dot. */
+  readonly session: string;
   readonly member: Member;
+}
+
+/** What one node tells the others of itself. */
+export interface NodeRecord {
+  /** `node_started`: tell it your members. `node_ended`: its members have left. */
+  readonly kind: "node_started" | "node_ended";
+  /** The node's incarnation; "" with `node_started`: all nodes tell each other their members again. */
+  readonly node: string;
 }
 
 /** A member as clients see it: a user, or an anonymous connection. */
@@ -40,17 +50,24 @@ export interface Member {
   readonly connection_id?: number;
 }
 
-export type LogRecord = PublicationRecord | MembershipRecord;
+export type LogRecord = PublicationRecord | MembershipRecord | NodeRecord;
+
+/** Takes one record. `ageMs`: how long ago it was written, where the node reads up on the past. Must not throw. */
+export type Apply = (record: LogRecord, position: StreamPosition, ageMs: number) => void;
 
 /** Why a record could not be appended: the log is away and the waiting queue full. */
 export type AppendFault = "unavailable";
 
 export interface Bus {
-  /**
-   * Starts reading. `apply` gets every record from now on; it must not throw. Resolves once the node's view is
-   * complete up to the present.
-   */
-  start(apply: (record: LogRecord, position: StreamPosition) => void): Promise<void>;
+  /** This process' number in the cluster, 0 to 2047, and the name of this life of it. */
+  readonly node: number;
+  readonly incarnation: string;
+  /** Other nodes read the log as well. */
+  readonly isShared: boolean;
+  /** What it tells of itself, for the metrics; absent where the log is this process or its supervisor. */
+  figures?(): BusFigures;
+  /** Starts reading. `apply` gets every record. Resolves once the node's view is complete up to the present. */
+  start(apply: Apply): Promise<void>;
   /**
    * Appends `record`. `done` is called once: with the record's position when the log has it (acknowledged means
    * committed), or with why it was refused. It may be called before `append` returns.
@@ -58,5 +75,9 @@ export interface Bus {
   append(record: LogRecord, done: (outcome: StreamPosition | AppendFault) => void): void;
   /** The position of the latest record applied, of those that a record for `channel` would follow. */
   tail(channel: string): StreamPosition;
+  /** From where on, in the present epoch, this node has applied every record of `channel`. */
+  knownFrom(channel: string): string;
+  /** True where `offset` is the position of a record that this node has applied, in the log of `channel`. */
+  knows(channel: string, offset: string): boolean;
   stop(): Promise<void>;
 }

@@ -23,6 +23,8 @@ export interface ChannelParts {
   readonly members: Members;
   readonly counters: Counters;
   readonly clock: Clock;
+  /** Tells the log of every member that this node has. */
+  announce(): void;
 }
 
 export class Channels {
@@ -109,12 +111,23 @@ export class Channels {
   }
 
   /** Applies one record of the log, in its order, on every node alike. Hot path. */
-  apply(record: LogRecord, position: StreamPosition): void {
-    if (record.kind === "publication") this.#applyPublication(record, position);
-    else this.#applyMembership(record);
+  apply(record: LogRecord, position: StreamPosition, ageMs: number): void {
+    switch (record.kind) {
+      case "publication":
+        return this.#applyPublication(record, position, ageMs);
+      case "join":
+      case "leave":
+        return this.#applyMembership(record);
+      case "node_started":
+        if (record.node !== this.#parts.bus.incarnation) this.#parts.announce();
+        return;
+      case "node_ended":
+        for (const leave of this.#parts.members.leavesOf(record.node)) this.#applyMembership(leave);
+        if (record.node === this.#parts.bus.incarnation) this.#parts.announce(); // taken for dead, and alive
+    }
   }
 
-  #applyPublication(record: PublicationRecord, position: StreamPosition): void {
+  #applyPublication(record: PublicationRecord, position: StreamPosition, ageMs: number): void {
     const { policies, fanOut, history, idempotency, counters } = this.#parts;
     const { channel, head, key, userId, target, acceptedAtMs } = record;
     if (key !== undefined) {
@@ -127,7 +140,7 @@ export class Channels {
     if (policy.history.size === 0 || target !== undefined)
       return fanOut.add({ channel, body: head, target, except, acceptedAtMs, keep: undefined });
     const body = withPosition(head, position);
-    const keep = (): void => history.push(channel, policy, position, body);
+    const keep = (): void => history.push(channel, policy, position, body, ageMs);
     fanOut.add({ channel, body, target, except, acceptedAtMs, keep });
   }
 
@@ -155,7 +168,8 @@ export class Channels {
     count: number | undefined, // undefined: its key came before, and nobody got it again
   ): void {
     const isKept = policy.history.size > 0 && target === undefined;
-    const frame = messageSent(id, channel, count ?? 0, isKept ? position : undefined, count === undefined);
+    const kept = isKept ? position : undefined;
+    const frame = messageSent(id, channel, count ?? 0, !this.#parts.bus.isShared, kept, count === undefined);
     connection.sendEncoded(connection.format === "json" ? frame : transcode(frame));
   }
 

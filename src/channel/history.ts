@@ -1,13 +1,18 @@
 /**
  * The latest messages of each channel with history, in memory: what recovery and the `history` action answer from.
  *
- * The rule of recovery: `since` succeeds only where the client's exact offset stands in the ring, or is the ring's
- * floor, the position right before its first message. Everything else, however plausible, is answered with
- * `recovered: false`: a recovery that looks whole is whole.
+ * The rule of recovery: `since` succeeds only where this node has applied the record at the client's exact offset, in
+ * the same epoch, and has kept every message of the channel behind it. Everything else, however plausible, is answered
+ * with `recovered: false`: a recovery that looks whole is whole.
+ *
+ * A channel has a ring while it has messages. What it let go leaves its floor behind, the offset of the last message
+ * that is gone: in the ring, and in `#floors` once there is none. A channel with neither is whole from where this node
+ * knows the log.
  *
  * Rings are bounded by their policy (messages and age), by `channelBytesMax` so that a replay fits the send queue, and
  * all together by `bytesMax`: past it the oldest messages of the whole node go first.
  */
+import type { Bus } from "../bus/bus.ts";
 import type { Clock } from "../clock/clock.ts";
 import type { StreamPosition } from "../protocol/messages.ts";
 import type { Policy } from "./policy.ts";
@@ -30,11 +35,10 @@ interface Ring {
   readonly channel: string;
   readonly epoch: string;
   readonly policy: Policy;
-  entries: (StoredEntry | undefined)[];
+  entries: (StoredEntry | undefined)[]; // never without one, but inside `push`
   first: number; // entries[first..] are kept; the ones before are evicted, hold nothing and are soon cut off
-  floor: string; // offset right before the first entry
+  floor: string; // no message behind it is missing
   bytes: number; // of the entries
-  touchedMs: number; // monotonic: the last use, see `sweep`
 }
 
 export interface HistoryOptions {
@@ -44,32 +48,31 @@ export interface HistoryOptions {
   readonly channelBytesMax: number;
 }
 
-/** A ring's own share, whether or not it holds messages: the object, its array and its place in the map. */
-const ringOverheadBytes = 400;
-
-/** The rings themselves may take a quarter of `bytesMax` besides their messages, and this much in any case. */
-const ringBytesMin = 1024 * 1024;
-/** Rings with messages that are passed over in the search for one without. */
-const sparedRingsMax = 100;
+/** What history asks of the log; see `Bus`. */
+export type HistoryLog = Pick<Bus, "tail" | "knownFrom" | "knows">;
 
 /** An entry's share besides its text: the object, its place in the ring and the offset, measured at 180 to 220 bytes. */
 const entryOverheadBytes = 200;
+/** A ring's own share: the object, its array and its place in the map. */
+const ringOverheadBytes = 400;
+/** Floors of channels that have no message left, about 150 bytes each; the longest unchanged one goes first. */
+const floorsMax = 100_000;
 
 export class History {
   readonly #options: HistoryOptions;
   readonly #clock: Clock;
-  readonly #tail: (channel: string) => StreamPosition;
+  readonly #log: HistoryLog;
   readonly #rings = new Map<string, Ring>();
+  readonly #floors = new Map<string, StreamPosition>(); // by channel without a ring
+  readonly #forgotten = new Map<string, string>(); // by epoch: the highest of the floors that went
   #oldest: StoredEntry | undefined;
   #newest: StoredEntry | undefined;
-  #ringBytes = 0;
-  bytes = 0;
+  bytes = 0; // of the rings and their entries
   messages = 0;
 
-  /** `tail` gives the log's present position for a channel: the floor of a new ring. */
-  constructor(options: HistoryOptions, tail: (channel: string) => StreamPosition, clock: Clock) {
+  constructor(options: HistoryOptions, log: HistoryLog, clock: Clock) {
     this.#options = options;
-    this.#tail = tail;
+    this.#log = log;
     this.#clock = clock;
   }
 
@@ -78,20 +81,18 @@ export class History {
   }
 
   /**
-   * Keeps a message, `body` being its frame up to the closing brace. Hot path. The policy has a history. A ring that
-   * begins with a message has no known floor: only who has that message can recover from it.
+   * Keeps a message that was written `ageMs` ago, `body` being its frame up to the closing brace. Hot path. The policy
+   * has a history.
    */
-  push(channel: string, policy: Policy, position: StreamPosition, body: string): void {
+  push(channel: string, policy: Policy, position: StreamPosition, body: string, ageMs = 0): void {
     let ring = this.#rings.get(channel);
-    if (ring === undefined || ring.epoch !== position.epoch)
-      ring = this.#newRing(channel, policy, { ...position, offset: "" });
-    const atMs = this.#clock.nowMs();
+    if (ring === undefined || ring.epoch !== position.epoch) ring = this.#newRing(channel, policy, position.epoch);
     const bytes = Buffer.byteLength(body) + entryOverheadBytes;
     const entry: StoredEntry = {
       offset: position.offset,
       body,
       ring,
-      atMs,
+      atMs: this.#clock.nowMs() - ageMs,
       bytes,
       older: this.#newest,
       newer: undefined,
@@ -101,29 +102,37 @@ export class History {
     this.#newest = entry;
     ring.entries.push(entry);
     ring.bytes += bytes;
-    ring.touchedMs = atMs;
     this.bytes += bytes;
     this.messages += 1;
     while (count(ring) > policy.history.size || ring.bytes > this.#options.channelBytesMax) this.#evictFirst(ring);
     while (this.bytes > this.#options.bytesMax && this.#oldest !== undefined) this.#evictFirst(this.#oldest.ring);
   }
 
-  /** Where `channel` stands: what a new subscriber may later come back with. Makes the ring, so that the position is kept. */
-  position(channel: string, policy: Policy): StreamPosition {
-    const ring = this.#present(channel) ?? this.#newRing(channel, policy, this.#tail(channel));
-    return { offset: ring.entries.at(-1)?.offset ?? ring.floor, epoch: ring.epoch };
+  /** Where `channel` stands: what a new subscriber may later come back with. */
+  position(channel: string): StreamPosition {
+    const ring = this.#present(channel);
+    const last = ring?.entries.at(-1);
+    return ring === undefined || last === undefined
+      ? this.#log.tail(channel)
+      : { offset: last.offset, epoch: ring.epoch };
   }
 
-  /** What followed `since`, oldest first; `undefined` where that cannot be proven. Makes no ring. */
+  /** What followed `since`, oldest first; `undefined` where that cannot be proven. */
   since(channel: string, since: StreamPosition): readonly HistoryEntry[] | undefined {
     const ring = this.#present(channel);
-    if (ring === undefined || since.epoch !== ring.epoch) return undefined;
-    if (since.offset === ring.floor) return kept(ring);
-    const index = ring.entries.findLastIndex((entry) => entry?.offset === since.offset);
-    return index === -1 ? undefined : kept(ring, index + 1);
+    if (since.epoch !== this.#log.tail(channel).epoch) return undefined;
+    if (ring !== undefined) {
+      const index = ring.entries.findLastIndex((entry) => entry?.offset === since.offset);
+      if (index !== -1) return kept(ring, index + 1);
+    }
+    const floor = ring?.floor ?? this.#floor(channel, since.epoch);
+    if (since.offset === floor) return ring === undefined ? [] : kept(ring);
+    // A position of another channel's message, or of an empty channel: the log knows it, and nothing behind it has gone.
+    if (since.offset < floor || !this.#log.knows(channel, since.offset)) return undefined;
+    return ring === undefined ? [] : kept(ring).filter((entry) => entry.offset > since.offset);
   }
 
-  /** The latest `limit` messages, oldest first; with `before`, the latest of those with a lower offset. Makes no ring. */
+  /** The latest `limit` messages, oldest first; with `before`, the latest of those with a lower offset. */
   latest(channel: string, limit: number, before?: string): readonly HistoryEntry[] {
     const ring = this.#present(channel);
     const entries = ring === undefined ? [] : kept(ring);
@@ -131,65 +140,38 @@ export class History {
     return limit === 0 ? [] : older.slice(-limit);
   }
 
-  /** Drops messages past their age, and empty rings that nobody has used for another such age. Linear in the rings. */
-  sweep(isInUse: (channel: string) => boolean): void {
+  /** Drops messages past their age. Linear in the rings. */
+  sweep(): void {
     const nowMs = this.#clock.nowMs();
-    for (const ring of this.#rings.values()) {
-      this.#expire(ring, nowMs);
-      if (count(ring) > 0) continue;
-      if (isInUse(ring.channel)) ring.touchedMs = nowMs;
-      else if (nowMs - ring.touchedMs > 2 * ring.policy.history.seconds * 1000) this.#forget(ring);
-    }
+    for (const ring of this.#rings.values()) this.#expire(ring, nowMs);
   }
 
   /** The ring of `channel` in the present epoch, without what is past its age. */
   #present(channel: string): Ring | undefined {
     const ring = this.#rings.get(channel);
     if (ring === undefined) return undefined;
-    if (ring.epoch !== this.#tail(channel).epoch) {
-      this.#forget(ring);
-      return undefined;
-    }
-    ring.touchedMs = this.#clock.nowMs();
-    this.#expire(ring, ring.touchedMs);
-    return ring;
+    if (ring.epoch === this.#log.tail(channel).epoch) this.#expire(ring, this.#clock.nowMs());
+    else while (count(ring) > 0) this.#evictFirst(ring);
+    return count(ring) > 0 ? ring : undefined;
   }
 
-  #newRing(channel: string, policy: Policy, floor: StreamPosition): Ring {
-    const old = this.#rings.get(channel);
-    if (old !== undefined) this.#forget(old);
-    const touchedMs = this.#clock.nowMs();
-    const ring = {
-      channel,
-      epoch: floor.epoch,
-      policy,
-      entries: [],
-      first: 0,
-      floor: floor.offset,
-      bytes: 0,
-      touchedMs,
-    };
+  #newRing(channel: string, policy: Policy, epoch: string): Ring {
+    const old = this.#rings.get(channel); // of an epoch that is over
+    while (old !== undefined && count(old) > 0) this.#evictFirst(old);
+    const floor = this.#floor(channel, epoch);
+    const ring = { channel, epoch, policy, entries: [], first: 0, floor, bytes: 0 };
     this.#rings.set(channel, ring);
-    this.#ringBytes += ringBytes(ring);
-    this.#keepRingsWithinBytes(ring);
+    this.#floors.delete(channel);
+    this.bytes += ringBytes(ring);
     return ring;
   }
 
-  #forget(ring: Ring): void {
-    while (count(ring) > 0) this.#evictFirst(ring);
-    this.#rings.delete(ring.channel);
-    this.#ringBytes -= ringBytes(ring);
-  }
-
-  /** Channels are cheap to name: rings without messages are forgotten first, the longest made before the others. */
-  #keepRingsWithinBytes(newest: Ring): void {
-    const bytesMax = Math.max(ringBytesMin, this.#options.bytesMax / 4);
-    let spared = 0;
-    for (const ring of this.#rings.values()) {
-      if (this.#ringBytes <= bytesMax || ring === newest) return;
-      if (count(ring) > 0 && spared < sparedRingsMax) spared += 1;
-      else this.#forget(ring);
-    }
+  /** From where on the channel, which has no ring, is whole in `epoch`. */
+  #floor(channel: string, epoch: string): string {
+    const known = this.#log.knownFrom(channel);
+    const left = this.#floors.get(channel);
+    const floor = left?.epoch === epoch ? left.offset : (this.#forgotten.get(epoch) ?? known);
+    return floor > known ? floor : known;
   }
 
   #expire(ring: Ring, nowMs: number): void {
@@ -214,6 +196,19 @@ export class History {
     else entry.older.newer = entry.newer;
     if (entry.newer === undefined) this.#newest = entry.older;
     else entry.newer.older = entry.older;
+    if (count(ring) === 0) this.#end(ring);
+  }
+
+  /** A ring without messages leaves nothing but its floor. */
+  #end(ring: Ring): void {
+    this.#rings.delete(ring.channel);
+    this.bytes -= ringBytes(ring);
+    this.#floors.delete(ring.channel); // so that the latest changed stand last
+    this.#floors.set(ring.channel, { offset: ring.floor, epoch: ring.epoch });
+    if (this.#floors.size <= floorsMax) return;
+    const [channel, { offset, epoch }] = this.#floors.entries().next().value!;
+    this.#floors.delete(channel);
+    if (offset > (this.#forgotten.get(epoch) ?? "")) this.#forgotten.set(epoch, offset);
   }
 }
 

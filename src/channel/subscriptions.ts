@@ -145,6 +145,17 @@ export class Subscriptions {
     }
   }
 
+  /** Writes a join for every member of this node: for a node that is new, or one that took this node for dead. */
+  announce(): void {
+    const { bus, connections } = this.#parts;
+    for (const [id, channels] of this.#memberOf) {
+      const connection = connections.byId(id);
+      if (connection === undefined) continue;
+      const session = connections.session(connection);
+      for (const [channel, member] of channels) bus.append({ kind: "join", channel, session, member }, () => {});
+    }
+  }
+
   #revoke(connection: Connection, channel: string, code: ErrorCode): void {
     this.#leave(connection, channel);
     const error = `No longer allowed on channel ${channel}`;
@@ -160,7 +171,7 @@ export class Subscriptions {
     if (since !== undefined) counters.recoveries[missed === undefined ? "failed" : "recovered"] += 1;
     const entries = missed ?? history.latest(channel, request.history);
     counters.replayed += entries.length;
-    return { position: history.position(channel, policy), recovered: since && missed !== undefined, entries };
+    return { position: history.position(channel), recovered: since && missed !== undefined, entries };
   }
 
   #leave(connection: Connection, channel: string): void {
@@ -184,7 +195,8 @@ export class Subscriptions {
     const member = kind === "join" ? memberFor(connection) : channels.get(channel)!;
     if (kind === "join") channels.set(channel, member);
     else channels.delete(channel);
-    this.#parts.bus.append({ kind, channel, connectionId: connection.id, member }, () => {});
+    const session = this.#parts.connections.session(connection);
+    this.#parts.bus.append({ kind, channel, session, member }, () => {});
   }
 
   /** A lost connection's members stay for the grace, so that a reload does not flap; a leave that is asked for is at once. */
@@ -193,9 +205,10 @@ export class Subscriptions {
     const channels = this.#memberOf.get(connection.id);
     if (channels === undefined) return;
     this.#memberOf.delete(connection.id);
+    const session = this.#parts.connections.session(connection);
     const write = (): void => {
       for (const [channel, member] of channels)
-        this.#parts.bus.append({ kind: "leave", channel, connectionId: connection.id, member }, () => {});
+        this.#parts.bus.append({ kind: "leave", channel, session, member }, () => {});
     };
     // An anonymous connection cannot come back as the same member: nothing to wait for.
     if (this.#options.leaveGraceSeconds === 0 || connection.identity === undefined) write();

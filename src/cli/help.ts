@@ -54,12 +54,15 @@ Options:
   --port PORT         the port clients connect to (9501; 0: any free one)
   --admin-host ADDRESS  the address of metrics and health (127.0.0.1)
   --admin-port PORT   the port of metrics and health (9502; 0: any free one)
+  --workers N         share the connections between N processes; auto: one for each core (0: this process alone)
+  --redis URL         share channels with other nodes through Redis: redis://host:6379
   --log-level LEVEL   trace, debug, info, warn, error, fatal or silent (info)
 
 Examples:
   tidegate serve
   TIDEGATE_AUTH__SECRET="$(cat secret)" tidegate serve --config production.yaml
   TIDEGATE_ORIGINS=https://example.com tidegate serve --log-level debug
+  tidegate serve --workers auto
 `,
   check: `Check the configuration as serve would load it, with its key files, and print what it comes to as YAML; secrets are
 masked. Everything that is wrong is reported at once, and the exit status is 2.

@@ -1,4 +1,8 @@
-/** `tidegate serve`: the configuration from all sources, then the gateway, which runs until a signal ends it. */
+/**
+ * `tidegate serve`: the configuration from all sources, then the gateway, which runs until a signal ends it: in this
+ * process, or in several that this one supervises.
+ */
+import { availableParallelism } from "node:os";
 import { processEnvironment } from "../config/environment.ts";
 import { loadConfig } from "../config/load-config.ts";
 import { parseArguments } from "./arguments.ts";
@@ -11,7 +15,9 @@ const grammar = {
     port: "value",
     "admin-host": "value",
     "admin-port": "value",
+    workers: "value",
     "log-level": "value",
+    redis: "value",
   },
   operands: [],
 } as const;
@@ -19,9 +25,13 @@ const grammar = {
 /** Resolves once the gateway listens; it keeps the process running. */
 export async function serve(args: readonly string[]): Promise<void> {
   const { values } = parseArguments(grammar, args);
-  const { host, port, "admin-host": adminHost, "admin-port": adminPort, "log-level": level } = values;
-  const flags = { host, port, adminHost, adminPort, log: { level } };
+  const { host, port, "admin-host": adminHost, "admin-port": adminPort, "log-level": level, workers } = values;
+  const redis = values.redis === undefined ? undefined : { enabled: true, url: values.redis };
+  const flags = { host, port, adminHost, adminPort, workers, log: { level }, redis };
   const { config, warnings } = loadConfig({ file: values.config, env: processEnvironment, flags });
   const { runGateway } = await import("../gateway/run.ts"); // loads the native library, which the other commands spare
-  await runGateway(config, warnings);
+  const count = config.workers === "auto" ? availableParallelism() : config.workers;
+  if (count < 2) return runGateway(config, warnings);
+  const { startCluster } = await import("../cluster/cluster.ts");
+  await runGateway(config, warnings, (_, log) => startCluster(config, count, log));
 }

@@ -4,16 +4,17 @@
  * The sentences are the JSON Schema's, and a test keeps the comments of `config/gateway.yaml` equal to them. Ranges end
  * below what the native library and the timers can hold: bytes below 2^31, and times below 2^31 ms, which is 24 days.
  */
+
 import { z } from "zod";
 import { authSchema } from "./auth-schema.ts";
 import { channelsSchema } from "./channels-schema.ts";
-import { host, mapRule, origins, proxies, text, trueOrFalse, wholeNumber } from "./values.ts";
+import { redisSchema } from "./redis-schema.ts";
+import { host, mapRule, numberOrAuto, origins, proxies, text, wholeNumber } from "./values.ts";
 
 const port = () => wholeNumber(0, 65_535); // the native listener takes 80808 as 15272 without a word
 const perMinuteMax = 1_000_000;
 const connectionsMax = 2_000_000; // connection/slots.ts ends at 2^21 - 1
 const bytesPerSecondRule = "0, or a whole number from 1024 to 1073741824";
-const noRedisRule = "false: the Redis bus comes with the next release";
 
 /** Parses one layer or all of them merged. Every key has a default. */
 export const configSchema = z.strictObject(
@@ -28,6 +29,11 @@ export const configSchema = z.strictObject(
     adminPort: port()
       .default(9502)
       .describe("The port of /metrics, health and the chat page; never the same as port. 0: any free one."),
+    workers: numberOrAuto(0, 256)
+      .default(0)
+      .describe(
+        "Processes that share the port and its connections, 0 to 256; auto: one for each core. 0 or 1: this process alone.",
+      ),
 
     connectionTimeout: wholeNumber(1, 86_400)
       .default(300)
@@ -177,23 +183,7 @@ export const configSchema = z.strictObject(
       )
       .prefault({})
       .describe("Logs, on standard output."),
-    redis: z
-      .strictObject(
-        {
-          enabled: trueOrFalse
-            .refine((value) => !value, noRedisRule)
-            .default(false)
-            .describe("Several nodes share one bus through Redis. It comes with the next release: only false for now."),
-          host: host.default("127.0.0.1").describe("The address of Redis."),
-          port: wholeNumber(1, 65_535).default(6379).describe("The port of Redis."),
-          password: text.default("").describe("Empty for none. Better given as TIDEGATE_REDIS__PASSWORD."),
-          database: wholeNumber(0, 1_000_000).default(0).describe("The database's number."),
-          prefix: text.default("websocket:").describe("What every key in Redis begins with."),
-        },
-        mapRule,
-      )
-      .prefault({})
-      .describe("The bus between nodes."),
+    redis: redisSchema,
   },
   mapRule,
 );

@@ -16,7 +16,7 @@ export interface Relation {
 
 /** Every relation and how it stands in `config`. Touches the files that the configuration names. */
 export function relationsOf(config: Config): Relation[] {
-  const { port, adminPort, messageBytesMax, sendQueueBytesMax, tls, auth } = config;
+  const { port, adminPort, messageBytesMax, sendQueueBytesMax, tls, auth, redis } = config;
   const queueBytesMin = 4 * messageBytesMax;
   return [
     {
@@ -58,6 +58,24 @@ export function relationsOf(config: Config): Relation[] {
         !auth.required || auth.secret !== "" || auth.keys.length > 0 || auth.jwksUrl !== "",
         "must be false without auth.secret (TIDEGATE_AUTH__SECRET), auth.keys or auth.jwksUrl, got true",
       ),
+    },
+    {
+      paths: [
+        ["redis", "sentinels"],
+        ["redis", "cluster"],
+        ["redis", "url"],
+      ],
+      fault: unless(
+        [redis.sentinels.length > 0, redis.cluster.length > 0, redis.url !== ""].filter(Boolean).length <= 1,
+        "must be empty beside redis.cluster or redis.url: only one of the three says where Redis is",
+      ),
+    },
+    {
+      paths: [
+        ["redis", "database"],
+        ["redis", "cluster"],
+      ],
+      fault: unless(redis.database === 0 || redis.cluster.length === 0, "must be 0 in a Cluster"),
     },
     readable(["tls", "certFile"], tls.certFile),
     readable(["tls", "keyFile"], tls.keyFile),

@@ -11,6 +11,7 @@ const secretPaths: readonly (readonly string[])[] = [
   ["auth", "secret"],
   ["auth", "keys", "*", "secret"],
   ["redis", "password"],
+  ["redis", "sentinelPassword"],
   ["tls", "passphrase"],
 ];
 const mask = "********";

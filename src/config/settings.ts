@@ -72,7 +72,9 @@ function kindOf(schema: z.core.$ZodType): Setting["kind"] {
   if (schema instanceof z.ZodNumber) return "number";
   if (schema instanceof z.ZodBoolean) return "boolean";
   if (schema instanceof z.ZodString || schema instanceof z.ZodEnum) return "text";
-  return schema instanceof z.ZodUnion ? "texts" : "map"; // the only union is `oneOrMore`
+  // The only unions are `oneOrMore` and `numberOrAuto`.
+  if (schema instanceof z.ZodUnion) return schema.options[0] instanceof z.ZodNumber ? "number" : "texts";
+  return "map";
 }
 
 /** The schema without what only adds a default, a null or a last step. */

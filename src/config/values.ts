@@ -12,6 +12,12 @@ export function wholeNumber(min: number, max: number, rule = `a whole number fro
   return z.int(rule).min(min, rule).max(max, rule);
 }
 
+/** A whole number, or the word `auto`. */
+export function numberOrAuto(min: number, max: number) {
+  const rule = `a whole number from ${min} to ${max}, or auto`;
+  return z.union([wholeNumber(min, max, rule), z.literal("auto", rule)], rule);
+}
+
 /** A list that may be written as a single text; `rule` describes the whole. The output is always a list. */
 export function oneOrMore(item: z.ZodString, rule: string) {
   return z.union([item, z.array(item)], rule).transform((value) => (typeof value === "string" ? [value] : value));

@@ -4,17 +4,22 @@
  * Opening takes a slot and closing gives it back; whoever keeps something per slot is told of both, and of growth,
  * through `onOpen`, `onClose` and `slots.onGrow`.
  */
-import { randomBytes } from "node:crypto";
 import type { Identity } from "../auth/identity.ts";
 import type { Format } from "../protocol/decode.ts";
 import { Connection, type Socket, type Transport } from "./connection.ts";
 import { connectionId, Slots, slotOf } from "./slots.ts";
 
+/** Who this process is among the nodes. */
+export interface NodeIdentity {
+  /** Its number, 0 to 2047, unique while it lives; it may change where it was lost. */
+  readonly node: number;
+  /** The name of this life of it: ids start again with a process, sessions do not. */
+  readonly incarnation: string;
+}
+
 export class Connections {
   readonly slots = new Slots();
-  readonly #node: number;
-  /** Names this life of this node: ids start again with a process, sessions do not. */
-  readonly incarnation = randomBytes(6).toString("base64url");
+  readonly #self: NodeIdentity;
   readonly #transport: Transport;
   readonly #bySlot: (Connection | undefined)[] = []; // [slot]
   readonly #byUser = new Map<string, Set<Connection>>();
@@ -23,10 +28,14 @@ export class Connections {
   #count = 0;
   #msgpackCount = 0;
 
-  /** `node` is this process' number in the cluster, 0 to 2047. */
-  constructor(node: number, transport: Transport) {
-    this.#node = node;
+  constructor(self: NodeIdentity, transport: Transport) {
+    this.#self = self;
     this.#transport = transport;
+  }
+
+  /** The incarnation of this node. */
+  get node(): string {
+    return this.#self.incarnation;
   }
 
   get count(): number {
@@ -48,7 +57,7 @@ export class Connections {
 
   open(socket: Socket, format: Format, address: string, identity: Identity | undefined): Connection {
     const slot = this.slots.take();
-    const id = connectionId(this.#node, this.slots.generation(slot), slot);
+    const id = connectionId(this.#self.node, this.slots.generation(slot), slot);
     const connection = new Connection(slot, id, socket, format, address, identity, this.#transport);
     this.#bySlot[slot] = connection;
     this.#count += 1;
@@ -103,7 +112,7 @@ export class Connections {
 
   /** Names one connection for logs and the server API: unlike its id, never used again by a later process. */
   session(connection: Connection): string {
-    return `${this.incarnation}.${connection.id.toString(36)}`;
+    return `${this.#self.incarnation}.${connection.id.toString(36)}`;
   }
 
   #addUser(connection: Connection, identity: Identity): void {

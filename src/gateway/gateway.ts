@@ -6,7 +6,6 @@ import { setTimeout } from "node:timers/promises";
 import { startAdmin } from "../admin/admin-server.ts";
 import { createTokenVerifier } from "../auth/jwt-verifier.ts";
 import type { Bus } from "../bus/bus.ts";
-import { MemoryBus } from "../bus/memory-bus.ts";
 import { Channels } from "../channel/channels.ts";
 import { FanOut } from "../channel/fan-out.ts";
 import { History } from "../channel/history.ts";
@@ -29,10 +28,11 @@ import { limited } from "../log/limited-log.ts";
 import type { Log } from "../log/log.ts";
 import { Counters } from "../metrics/counters.ts";
 import { Health } from "../metrics/health.ts";
-import { createRegistry } from "../metrics/registry.ts";
+import { createRegistry, type Registry } from "../metrics/registry.ts";
 import { TrustedProxies } from "../socket/client-address.ts";
 import { Origins } from "../socket/origins.ts";
 import { SocketServer } from "../socket/server.ts";
+import { createBus } from "./create-bus.ts";
 import { drainConnections } from "./drain.ts";
 import { version } from "./version.ts";
 import { welcomeFrame } from "./welcome.ts";
@@ -51,19 +51,65 @@ export interface Gateway {
   stop(drain?: { readonly delaySeconds?: number; readonly seconds?: number }): Promise<void>;
 }
 
+/** A gateway without its admin port. */
+export interface Node extends Omit<Gateway, "adminPort"> {
+  readonly metrics: Registry;
+}
+
+/** What a node does not make for itself. */
+export interface NodeParts {
+  /** The node starts it, and stops it. */
+  readonly bus: Bus;
+  readonly health: Health;
+  readonly members: Members;
+  /** Other processes listen on the same port. */
+  readonly sharesPort: boolean;
+}
+
 const housekeepingMs = 1000;
 
 /** Starts a gateway. Rejects where a port, a key or a certificate cannot be had; nothing is left open then. */
 export async function startGateway(config: Config, log: Log): Promise<Gateway> {
+  const health = new Health();
+  const members = new Members();
+  const status = { block: (reason: string) => health.block("bus", reason), clear: () => health.clear("bus") };
+  const bus = createBus(config, status, log, () => members.nodes());
+  let node: Node | undefined;
+  try {
+    node = await startNode(config, log, { bus, health, members, sharesPort: false });
+    const { port, metrics, reloadCertificate } = node;
+    const admin = await startAdmin({
+      host: config.adminHost,
+      port: config.adminPort,
+      metrics,
+      health,
+      publicPort: () => port,
+      tls: config.tls.certFile !== "",
+      version,
+      log: limited(log, outsiders),
+    });
+    const stopNode = node.stop;
+    const stop: Gateway["stop"] = async (drain) => {
+      await stopNode(drain);
+      admin.stop();
+    };
+    return { port, adminPort: admin.port, reloadCertificate, stop };
+  } catch (error) {
+    await (node === undefined ? bus.stop() : node.stop({ delaySeconds: 0, seconds: 0 }));
+    throw error;
+  }
+}
+
+/** Starts a node. Rejects as `startGateway` does. */
+export async function startNode(config: Config, log: Log, parts: NodeParts): Promise<Node> {
+  const { bus, health, members, sharesPort } = parts;
   const clock = systemClock;
   const counters = new Counters();
-  const health = new Health();
-  const outsiderLog = limited(log, { linesPerSecond: 10 });
+  const outsiderLog = limited(log, outsiders);
   const verifier = await createTokenVerifier(config.auth, log);
 
-  const bus: Bus = new MemoryBus();
-  const server = new SocketServer(config);
-  const connections = new Connections(0, { counters, compress: config.compression !== "disabled" });
+  const server = new SocketServer({ ...config, sharesPort });
+  const connections = new Connections(bus, { counters, compress: config.compression !== "disabled" });
   const { slots } = connections;
   const sweep = new Sweep(connections, { ...config, ...config.auth }, clock);
   const slowConsumers = new SlowConsumers(config.sendQueueBytesMax, counters);
@@ -71,11 +117,11 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
   const policies = new Policies(config.channels, slots.capacity);
   const replayBytesMax = config.sendQueueBytesMax / 2; // half a queue of replay onto a queue at most half full
   const historyOptions = { bytesMax: config.history.bytesMax, channelBytesMax: replayBytesMax };
-  const history = new History(historyOptions, (channel) => bus.tail(channel), clock);
-  const members = new Members();
+  const history = new History(historyOptions, bus, clock);
   const idempotency = new Idempotency(config.idempotency, clock);
   const fanOut = new FanOut(server, connections, slowConsumers, counters, clock);
-  const channels = new Channels({ bus, policies, fanOut, history, idempotency, members, counters, clock });
+  const announce = (): void => subscriptions.announce();
+  const channels = new Channels({ bus, policies, fanOut, history, idempotency, members, counters, clock, announce });
   const subscriptionOptions = { ...config, ...config.presence };
   const subscriptions = new Subscriptions(subscriptionOptions, {
     bus,
@@ -106,19 +152,21 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
   const receiver = new Receiver(receiveOptions, { limits, sweep, counters, clock, log: outsiderLog, dispatch });
 
   let isDraining = false;
+  let isStarted = false;
   const closedFor = () => {
+    if (!isStarted) return { status: "503", error: "This node is starting", retryAfterSeconds: 1 } as const;
     if (isDraining) return { status: "503", error: "This node is draining", retryAfterSeconds: 1 } as const;
     const isFull = connections.count >= (config.maxConnections || slotsMax - 1);
     return isFull ? ({ status: "503", error: "Connection limit reached", retryAfterSeconds: 10 } as const) : undefined;
   };
 
-  const abandon = async (error: unknown): Promise<never> => {
-    server.closeAll();
-    verifier.stop();
-    await bus.stop();
-    throw error;
+  const startBus = async (): Promise<void> => {
+    await bus.start((record, position, ageMs) => channels.apply(record, position, ageMs));
+    isStarted = true;
+    health.clear("start");
   };
-  await bus.start((record, position) => channels.apply(record, position));
+  // Whoever shares a port takes a part of the new connections from the moment it listens: it must be ready for them.
+  if (sharesPort) await startBus();
   const listening = server.listen({
     verifier,
     authRequired: config.auth.required,
@@ -137,12 +185,17 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
       welcomeFrame(config, connections, connection, authError, clock.unixSeconds()),
     health,
   });
-  const port = await listening.catch(abandon);
+  const port = await listening.catch((error: unknown) => {
+    server.closeAll();
+    verifier.stop();
+    throw error;
+  });
 
-  const registry = createRegistry({
+  const metrics = createRegistry({
     counters,
     version,
-    node: connections.incarnation,
+    node: bus.incarnation,
+    bus: bus.figures?.bind(bus),
     gauges: {
       connections: () => ({ json: connections.count - connections.msgpackCount, msgpack: connections.msgpackCount }),
       subscriptions: () => subscriptions.count,
@@ -150,39 +203,29 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
       historyMessages: () => history.messages,
       historyBytes: () => history.bytes,
       presenceMembers: () => members.count,
+      presenceConnections: () => members.connectionsByNode(),
       draining: () => (isDraining ? 1 : 0),
       ready: () => (health.ready().ok ? 1 : 0),
     },
   });
-  const starting = startAdmin({
-    host: config.adminHost,
-    port: config.adminPort,
-    metrics: registry,
-    health,
-    publicPort: () => port,
-    tls: config.tls.certFile !== "",
-    version,
-    log: outsiderLog,
-  });
-  const admin = await starting.catch(abandon);
   sweep.start();
   const housekeeping = setInterval(() => {
-    history.sweep((channel) => fanOut.countRecipients(channel) > 0);
+    history.sweep();
     subscriptions.endGrants(clock.unixSeconds());
   }, housekeepingMs);
-  health.clear("start");
+  const starting = sharesPort ? undefined : startBus();
+  if (!bus.isShared) await starting; // Redis may be away for long: the port answers meanwhile, and says so
 
   const close = async (): Promise<void> => {
     sweep.stop();
     clearInterval(housekeeping);
     server.closeAll();
-    admin.stop();
     verifier.stop();
     await bus.stop();
   };
   return {
     port,
-    adminPort: admin.port,
+    metrics,
     reloadCertificate: () => server.reloadCertificate(),
     async stop({ delaySeconds = config.drain.delaySeconds, seconds = config.drain.seconds } = {}) {
       health.block("drain", "draining");
@@ -198,3 +241,5 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
 
 /** For the sockets to send their last frames, after the drain. */
 const closingMs = 100;
+/** Log lines a second of one event that outsiders can trigger. */
+const outsiders = { linesPerSecond: 10 };

@@ -1,12 +1,19 @@
 /** `serve`: a gateway as a process, from its start to the signal that ends it. Works as PID 1. */
 import { constants } from "node:os";
 import type { Config } from "../config/config-schema.ts";
-import { createLog } from "../log/log.ts";
+import { createLog, type Log } from "../log/log.ts";
 import { type Gateway, startGateway } from "./gateway.ts";
 import { version } from "./version.ts";
 
-/** Runs until a signal ends the process. Rejects where the gateway cannot start. */
-export async function runGateway(config: Config, warnings: readonly string[]): Promise<void> {
+/**
+ * Runs what `start` starts, by default a gateway in this process alone, until a signal ends the process. Rejects where it
+ * cannot start.
+ */
+export async function runGateway(
+  config: Config,
+  warnings: readonly string[],
+  start: (config: Config, log: Log) => Promise<Gateway> = startGateway,
+): Promise<void> {
   const log = createLog(config.log);
   for (const warning of warnings) log.warn({ warning }, "configuration");
   process.on("uncaughtException", (err) => {
@@ -41,7 +48,7 @@ export async function runGateway(config: Config, warnings: readonly string[]): P
     }
   });
 
-  gateway = await startGateway(config, log);
+  gateway = await start(config, log);
   log.info(
     { version, node: process.version, port: gateway.port, host: config.host, adminPort: gateway.adminPort },
     "listening",

@@ -24,7 +24,7 @@ export function welcomeFrame(
     }),
     auth_error: authError,
     session: connections.session(connection),
-    node: connections.incarnation,
+    node: connections.node,
     limits: {
       messages_per_minute: config.maxMessagesPerMinute,
       message_bytes_max: config.messageBytesMax,

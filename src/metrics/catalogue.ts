@@ -1,7 +1,9 @@
 /**
  * Every metric of the gateway, with its name, its meaning and where its number comes from. The label sets are closed:
- * a channel or a user never becomes a label, so the number of series is the same with ten channels and a million.
+ * a channel or a user never becomes a label, so the number of series is the same with ten channels and a million. A
+ * node's name does where members are counted by node: as many as there are nodes.
  */
+import { type BusSource, busCatalogue } from "./bus-catalogue.ts";
 import type { Counters } from "./counters.ts";
 import { counter, gauge, histogram, type LiveMetric, labelled } from "./metric.ts";
 
@@ -17,6 +19,8 @@ export interface Gauges {
   historyBytes(): number;
   /** Members of all presence channels of the whole cluster, as this process knows them. */
   presenceMembers(): number;
+  /** Their connections to those channels by the node that holds them: its incarnation. Only nodes that have some. */
+  presenceConnections(): Readonly<Record<string, number>>;
   draining(): 0 | 1;
   ready(): 0 | 1;
 }
@@ -27,9 +31,11 @@ export interface MetricSources {
   /** Tidegate's version, and the name of this node. */
   readonly version: string;
   readonly node: string;
+  /** Where the log is in Redis. */
+  readonly bus?: (() => BusSource) | undefined;
 }
 
-export function catalogue({ counters, gauges, version, node }: MetricSources): readonly LiveMetric[] {
+export function catalogue({ counters, gauges, version, node, bus }: MetricSources): readonly LiveMetric[] {
   return [
     gauge("tidegate_info", "Always 1; the labels name the version and the node.", "first", () => [
       { value: 1, labels: { version, node } },
@@ -98,5 +104,9 @@ export function catalogue({ counters, gauges, version, node }: MetricSources): r
     gauge("tidegate_presence_members", "Members of presence channels in the cluster.", "max", () =>
       gauges.presenceMembers(),
     ),
+    gauge("tidegate_presence_connections", "Connections in presence channels by node, of all nodes.", "max", () =>
+      labelled("node", gauges.presenceConnections()),
+    ),
+    ...(bus === undefined ? [] : busCatalogue(bus)),
   ];
 }

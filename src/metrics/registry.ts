@@ -4,7 +4,7 @@
  */
 import { AggregatorRegistry, collectDefaultMetrics, type Metric, Registry as PrometheusRegistry } from "prom-client";
 import { catalogue, type MetricSources } from "./catalogue.ts";
-import type { MetricSnapshot } from "./metric.ts";
+import type { LiveMetric, MetricSnapshot } from "./metric.ts";
 import { openFiles } from "./open-files.ts";
 
 export interface Registry {
@@ -16,19 +16,24 @@ export interface Registry {
   snapshot(): Promise<readonly MetricSnapshot[]>;
 }
 
-/** Starts measuring the event loop and the garbage collector of this process: once a process. */
+/** What a gateway tells of itself; see `registryOf`. */
 export function createRegistry(sources: MetricSources): Registry {
+  return registryOf(catalogue(sources));
+}
+
+/** `metrics`, and those of the process: starts measuring its event loop and garbage collector, so once a process. */
+export function registryOf(metrics: readonly LiveMetric[]): Registry {
   const registry = new PrometheusRegistry();
   collectDefaultMetrics({ register: registry });
   for (const name of misnamedTotals) registry.removeSingleMetric(name);
-  const own = [...catalogue(sources)];
+  const own = [...metrics];
   if (registry.getSingleMetric(openFiles.name) !== undefined) own.push(openFiles);
   registry.removeSingleMetric(openFiles.name);
   // prom-client calls nothing but `get()` of a registered metric; its type asks for one of its own classes.
   for (const metric of own) registry.registerMetric(metric as unknown as Metric);
   const snapshot = async () => {
-    const metrics = (await registry.getMetricsAsJSON()) as unknown as readonly MetricSnapshot[];
-    return metrics.map(withoutEmptyWindow);
+    const taken = (await registry.getMetricsAsJSON()) as unknown as readonly MetricSnapshot[];
+    return taken.map(withoutEmptyWindow);
   };
   return { contentType: registry.contentType, snapshot, text: async () => mergedText([await snapshot()]) };
 }

@@ -56,15 +56,20 @@ export function withPosition(head: string, position: StreamPosition): string {
   return `${head},"offset":"${position.offset}","epoch":"${position.epoch}"`;
 }
 
-/** The acknowledgement of a publication, as JSON text; `isDuplicate`: its key came before. Hot path. */
+/**
+ * The acknowledgement of a publication, as JSON text. `isExact`: the count is that of all nodes; `isDuplicate`: its key
+ * came before. Hot path.
+ */
 export function messageSent(
   id: FrameId | undefined,
   channel: string,
   recipientsCount: number,
+  isExact: boolean,
   position: StreamPosition | undefined,
   isDuplicate = false,
 ): string {
   let frame = `{"success":true,"action":"message_sent","channel":"${channel}","recipients_count":${recipientsCount}`;
+  if (!isExact) frame += `,"recipients_exact":false`;
   if (position !== undefined) frame = withPosition(frame, position);
   if (isDuplicate) frame += ',"duplicate":true';
   return id === undefined ? `${frame}}` : `${frame},"id":${JSON.stringify(id)}}`;

@@ -24,6 +24,8 @@ import { type Admission, type UpgradeParts, upgrade } from "./upgrade.ts";
 export interface ServerOptions {
   readonly host: string;
   readonly port: number;
+  /** Other processes listen on the same port. */
+  readonly sharesPort: boolean;
   readonly messageBytesMax: number;
   readonly sendQueueBytesMax: number;
   readonly compression: "disabled" | "shared" | "dedicated";
@@ -68,9 +70,9 @@ export class SocketServer implements Topics {
   async listen(parts: ServerParts): Promise<number> {
     this.#parts = parts;
     const running = this.#createApp(parts);
-    const { host, port, tls } = this.#options;
-    let listenSocket = uws.listen(running.app, host, port, { exclusive: true });
-    if (listenSocket !== false && tls.certFile !== "") {
+    const { host, port, sharesPort, tls } = this.#options;
+    let listenSocket = uws.listen(running.app, host, port, { exclusive: !sharesPort });
+    if (listenSocket !== false && tls.certFile !== "" && !sharesPort) {
       // A port that a renewed certificate can share could be another gateway's: that it is free is known by now.
       const opened = uws.us_socket_local_port(listenSocket);
       uws.us_listen_socket_close(listenSocket);

@@ -53,7 +53,8 @@ describe("the admin port", () => {
     const off = (): 0 => 0;
     const connections = () => ({ json: 1, msgpack: 0 });
     const history = { historyChannels: zero, historyMessages: zero, historyBytes: zero };
-    const gauges = { connections, ...history, subscriptions: zero, presenceMembers: zero, draining: off, ready: off };
+    const presence = { presenceMembers: zero, presenceConnections: () => ({}) };
+    const gauges = { connections, ...history, ...presence, subscriptions: zero, draining: off, ready: off };
     const registry = createRegistry({ counters: new Counters(), gauges, version: "1.2.3", node: "a" });
     const { url } = await startedAdmin({ text: () => registry.text() });
     const scrape = async () => (await fetch(`${url}/metrics`)).text();

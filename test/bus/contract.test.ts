@@ -22,6 +22,8 @@ const found: Record<Exclude<Fault, "none">, string> = {
   "has its tail ahead": "tail",
   "has its tail behind": "tail",
   "has an empty tail": "positions that a client can send back",
+  "knows nothing": "knows the positions",
+  "knows what is not there": "knows the positions",
   "mangles text": "a record as it was",
   "drops the target": "a record as it was",
   "loses what was appended while a node started": "starts later",

@@ -122,6 +122,18 @@ export const busRules: readonly Rule[] = [
     }
   }),
 
+  rule("knows the positions that it has applied, on every node, and no others", async (log) => {
+    for (const [n, node] of log.nodes.entries()) node.append(publication("chat.one", `${n}`));
+    await log.settled(["chat.one"]);
+    const offsets = log.nodes[0]!.in("chat.one").map(({ position }) => position.offset);
+    for (const { bus } of log.nodes) {
+      for (const offset of offsets) assert.equal(bus.knows("chat.one", offset), true, offset);
+      assert.equal(bus.knownFrom("chat.one") < offsets[0]!, true);
+      for (const offset of ["", "1", "~", `${offsets[0]} `, `0${offsets[0]}`, offsets[0]!.replace(/.$/, "x")])
+        assert.equal(bus.knows("chat.one", offset), false, JSON.stringify(offset));
+    }
+  }),
+
   rule("hands on a record as it was: every field, any text, 64 kB", async (log) => {
     for (const record of differentRecords) log.nodes[0]!.append(record);
     await log.settled(["chat.one"]);
@@ -246,7 +258,7 @@ class TestLog {
     await this.acknowledged();
     for (const node of this.nodes)
       for (const { record } of last)
-        await node.until(() => node.texts.has(textOf(record)), `the last record of ${record.channel}`);
+        await node.until(() => node.texts.has(textOf(record)), `the last ${textOf(record)}`);
   }
 
   async stop(): Promise<void> {
@@ -272,6 +284,7 @@ class TestNode {
 
   start(): Promise<void> {
     return this.bus.start((record, position) => {
+      if (record.kind === "node_started" || record.kind === "node_ended") return; // the bus' own
       this.applied.push({ record, position });
       this.texts.add(textOf(record));
     });
@@ -285,7 +298,7 @@ class TestNode {
   }
 
   in(channel: string): Applied[] {
-    return this.applied.filter(({ record }) => record.channel === channel);
+    return this.applied.filter(({ record }) => "channel" in record && record.channel === channel);
   }
 
   until(condition: () => boolean, wanted: string): Promise<void> {
@@ -323,12 +336,14 @@ function publication(channel: string, text: string, more: Partial<PublicationRec
 
 function membership(channel: string, kind: "join" | "leave", user: number): MembershipRecord {
   made += 1;
-  return { kind, channel, connectionId: made, member: { user_id: user, role: "user" } };
+  return { kind, channel, session: `node.${made}`, member: { user_id: user, role: "user" } };
 }
 
 /** What tells one record of a run from all others. */
-const textOf = (record: LogRecord): string =>
-  record.kind === "publication" ? record.head : `${record.kind} ${record.connectionId}`;
+function textOf(record: LogRecord): string {
+  if (record.kind === "publication") return record.head;
+  return `${record.kind} ${"session" in record ? record.session : record.node}`;
+}
 
 /** A record without what a node may say differently: the monotonic clock is each process' own, an absent field too. */
 function ofAnyNode(record: LogRecord): object {
@@ -350,7 +365,12 @@ const differentRecords: readonly LogRecord[] = [
   publication("chat.one", "some", { target: { connections: [1, 2 ** 53 - 1, -1, 0], users: ["1", "", unicode] } }),
   publication("chat.one", "many", { target: { connections: Array.from({ length: 5000 }, (_, n) => n), users: [] } }),
   publication("chat.one", "server", { sender: 0 }),
-  { kind: "join", channel: "chat.one", connectionId: 2 ** 53 - 1, member: { user_id: 42, role: "admin" } },
-  { kind: "join", channel: "chat.one", connectionId: 7, member: { user_id: "42", role: unicode } },
-  { kind: "leave", channel: "chat.one", connectionId: 8, member: { connection_id: 8 } },
+  {
+    kind: "join",
+    channel: "chat.one",
+    session: `node.${(2 ** 53 - 1).toString(36)}`,
+    member: { user_id: 42, role: "admin" },
+  },
+  { kind: "join", channel: "chat.one", session: "node.7", member: { user_id: "42", role: unicode } },
+  { kind: "leave", channel: "chat.one", session: unicode, member: { connection_id: 8 } },
 ];

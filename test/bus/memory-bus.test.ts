@@ -6,7 +6,7 @@ import { busContract } from "./contract.ts";
 
 busContract("MemoryBus", async () => [new MemoryBus()]);
 
-const join: LogRecord = { kind: "join", channel: "presence.lobby", connectionId: 1, member: { connection_id: 1 } };
+const join: LogRecord = { kind: "join", channel: "presence.lobby", session: "node.1", member: { connection_id: 1 } };
 
 describe("MemoryBus: the log is this process", () => {
   it("has applied and acknowledged a record when append returns, in this order", async () => {

@@ -3,7 +3,7 @@
  * own time, as through a network. It can be given one fault, which the contract must find.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { AppendFault, Bus, LogRecord } from "../../src/bus/bus.ts";
+import type { AppendFault, Apply, Bus, LogRecord } from "../../src/bus/bus.ts";
 import type { StreamPosition } from "../../src/protocol/messages.ts";
 
 /** What is wrong with a log; most faults strike one record on the last node, as a lost packet or a race would. */
@@ -22,13 +22,14 @@ export type Fault =
   | "has its tail ahead"
   | "has its tail behind"
   | "has an empty tail"
+  | "knows nothing"
+  | "knows what is not there"
   | "mangles text"
   | "drops the target"
   | "loses what was appended while a node started"
   | "accepts after stop"
   | "forgets what stop found";
 
-type Apply = (record: LogRecord, position: StreamPosition) => void;
 type Done = (outcome: StreamPosition | AppendFault) => void;
 interface Entry {
   readonly record: LogRecord;
@@ -40,11 +41,14 @@ interface Entry {
 export function createSharedLog(count: number, fault: Fault = "none"): readonly Bus[] {
   const log: Entry[] = [];
   const nodes: SharedLogBus[] = [];
-  for (let i = 0; i < count; i += 1) nodes.push(new SharedLogBus(log, fault, i === count - 1));
+  for (let i = 0; i < count; i += 1) nodes.push(new SharedLogBus(log, fault, i, i === count - 1));
   return nodes;
 }
 
 class SharedLogBus implements Bus {
+  readonly node: number;
+  readonly incarnation: string;
+  readonly isShared = true;
   readonly #log: Entry[];
   readonly #fault: Fault;
   readonly #isFaulty: boolean;
@@ -53,7 +57,9 @@ class SharedLogBus implements Bus {
   #read = 0; // entries of the log that this node has applied
   #reading: Promise<void> = Promise.resolve();
 
-  constructor(log: Entry[], fault: Fault, isLast: boolean) {
+  constructor(log: Entry[], fault: Fault, node: number, isLast: boolean) {
+    this.node = node;
+    this.incarnation = `node-${node}`;
     this.#log = log;
     this.#fault = fault;
     this.#isFaulty = isLast;
@@ -77,6 +83,17 @@ class SharedLogBus implements Bus {
     if (this.#fault === "has an empty tail" && this.#read === 0) return { offset: "", epoch: "first" };
     const shift = this.#fault === "has its tail ahead" ? 1 : this.#fault === "has its tail behind" ? -1 : 0;
     return this.#position(Math.max(0, this.#read + shift));
+  }
+
+  knownFrom(): string {
+    if (this.#fault === "knows nothing") return this.#position(this.#read).offset;
+    return this.#position(0).offset;
+  }
+
+  knows(_channel: string, offset: string): boolean {
+    if (this.#fault === "knows nothing") return false;
+    if (this.#fault === "knows what is not there") return true;
+    return offset >= this.#position(0).offset && offset <= this.#position(this.#read).offset && offset.length === 12;
   }
 
   async stop(): Promise<void> {
@@ -120,12 +137,13 @@ class SharedLogBus implements Bus {
     if (this.#fault === "loses a record on one node" && strikes) return;
     if (this.#fault === "leaves the publisher's node out" && entry.by === this) return;
     const next = this.#log[this.#read];
-    if (this.#fault === "swaps two records on one node" && this.#isFaulty && next?.record.channel === record.channel) {
+    const isSameChannel = next !== undefined && channelOf(next.record) === channelOf(record);
+    if (this.#fault === "swaps two records on one node" && this.#isFaulty && isSameChannel) {
       this.#read += 1;
-      apply(next.record, next.position);
+      apply(next.record, next.position, 0);
     }
-    apply(record, position);
-    if (this.#fault === "doubles a record on one node" && strikes) apply(record, position);
+    apply(record, position, 0);
+    if (this.#fault === "doubles a record on one node" && strikes) apply(record, position, 0);
   }
 
   #changed({ record, position }: Entry): { record: LogRecord; position: StreamPosition } {
@@ -136,3 +154,5 @@ class SharedLogBus implements Bus {
     return { record, position };
   }
 }
+
+const channelOf = (record: LogRecord): string | undefined => ("channel" in record ? record.channel : undefined);

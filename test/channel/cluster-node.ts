@@ -36,10 +36,10 @@ export class ClusterNode {
   readonly #members = new Members();
   readonly #bus: Bus;
 
-  constructor(bus: Bus, node: number) {
+  constructor(bus: Bus) {
     const clock = systemClock;
     const counters = new Counters();
-    const connections = new Connections(node, { counters, compress: false });
+    const connections = new Connections(bus, { counters, compress: false });
     const sockets = this.#sockets;
     const topics: Topics = {
       publish(topic, frame, _isBinary, except) {
@@ -48,11 +48,12 @@ export class ClusterNode {
       numSubscribers: (topic) => [...sockets].filter((socket) => socket.isSubscribed(topic)).length,
     };
     const policies = new Policies(policyOptions, 1024);
-    const history = new History({ bytesMax: 1e9, channelBytesMax: 1e9 }, (channel) => bus.tail(channel), clock);
+    const history = new History({ bytesMax: 1e9, channelBytesMax: 1e9 }, bus, clock);
     const idempotency = new Idempotency({ seconds: 300, keysMax: 100_000 }, clock);
     const fanOut = new FanOut(topics, connections, new SlowConsumers(1e9, counters), counters, clock);
     const members = this.#members;
-    this.#channels = new Channels({ bus, policies, fanOut, history, idempotency, members, counters, clock });
+    const announce = (): void => this.#subscriptions.announce();
+    this.#channels = new Channels({ bus, policies, fanOut, history, idempotency, members, counters, clock, announce });
     this.#subscriptions = new Subscriptions(
       { channelsPerConnectionMax: 100, leaveGraceSeconds: 0 },
       { bus, connections, policies, fanOut, history, members, counters },
@@ -62,7 +63,7 @@ export class ClusterNode {
   }
 
   start(): Promise<void> {
-    return this.#bus.start((record, position) => this.#channels.apply(record, position));
+    return this.#bus.start((...applied) => this.#channels.apply(...applied));
   }
 
   stop(): Promise<void> {

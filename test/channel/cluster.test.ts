@@ -6,7 +6,7 @@ import type { Frame } from "../support/client.ts";
 import { type ClusterClient, ClusterNode } from "./cluster-node.ts";
 
 async function cluster(t: TestContext, count: number): Promise<ClusterNode[]> {
-  const nodes = createSharedLog(count).map((bus, i) => new ClusterNode(bus, i));
+  const nodes = createSharedLog(count).map((bus) => new ClusterNode(bus));
   t.after(() => Promise.all(nodes.map((node) => node.stop())));
   for (const node of nodes) await node.start();
   return nodes;

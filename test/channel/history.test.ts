@@ -7,20 +7,33 @@ import { Policies } from "../../src/channel/policy.ts";
 import { FakeClock } from "./fake-clock.ts";
 
 const overhead = 200; // bytes that an entry counts besides its text
+const ringBytes = (...channels: string[]) => channels.reduce((sum, channel) => sum + 400 + channel.length, 0);
 
 /** A history at the head of a log of its own: `publish` gives the next offset and keeps the message. */
-function createHistory({ size = 100, seconds = 300, bytesMax = 1e9, channelBytesMax = 1e9 } = {}) {
+function createHistory({ size = 100, seconds = 300, bytesMax = 1e9, channelBytesMax = 1e9, digits = 4 } = {}) {
   const clock = new FakeClock();
-  const log = { epoch: "first", offset: 1000 };
+  const log = { epoch: "first", offset: 10 ** (digits - 1) };
   const tail = () => ({ offset: String(log.offset), epoch: log.epoch });
+  let first = log.offset;
+  const known = {
+    tail,
+    knownFrom: () => String(first),
+    knows: (_channel: string, offset: string) =>
+      /^\d+$/.test(offset) && offset.length === digits && Number(offset) >= first && Number(offset) <= log.offset,
+  };
   const options: HistoryOptions = { bytesMax, channelBytesMax };
-  const history = new History(options, tail, clock);
+  const history = new History(options, known, clock);
   const policy = new Policies({ ">": { history: { size, seconds } } }, 8).of("any");
   return {
     clock,
     log,
     tail,
     history,
+    /** A new epoch: nothing of before is known. */
+    breakLog(): void {
+      log.epoch = "second";
+      first = log.offset + 1;
+    },
     publish(channel: string, body: string): string {
       log.offset += 1;
       history.push(channel, policy, tail(), body);
@@ -30,7 +43,7 @@ function createHistory({ size = 100, seconds = 300, bytesMax = 1e9, channelBytes
       history.latest(channel, limit, before).map(({ body }) => body),
     since: (channel: string, offset: string, epoch = log.epoch) =>
       history.since(channel, { offset, epoch })?.map(({ body }) => body),
-    position: (channel: string) => history.position(channel, policy),
+    position: (channel: string) => history.position(channel),
   };
 }
 
@@ -75,13 +88,13 @@ describe("A channel's ring", () => {
       bodies("chat").map((body) => body[0]),
       ["b", "c", "d"],
     );
-    assert.equal(history.bytes, 3 * (overhead + 100));
+    assert.equal(history.bytes, ringBytes("chat") + 3 * (overhead + 100));
   });
 
   it("counts the bytes that a replay sends, not the characters", () => {
     const { publish, bodies, history } = createHistory({ channelBytesMax: 1000 });
     publish("chat", "日".repeat(100));
-    assert.equal(history.bytes, overhead + 300);
+    assert.equal(history.bytes, ringBytes("chat") + overhead + 300);
     publish("chat", "月".repeat(100));
     assert.equal(bodies("chat").length, 2);
     publish("chat", "火".repeat(100));
@@ -118,7 +131,7 @@ describe("A channel's ring", () => {
 
 describe("The rings of a node together", () => {
   it("hold at most bytesMax: the oldest message of the whole node goes first, whatever its channel", () => {
-    const { publish, bodies, history } = createHistory({ bytesMax: 4 * (overhead + 1) });
+    const { publish, bodies, history } = createHistory({ bytesMax: ringBytes("quiet", "busy") + 4 * (overhead + 1) });
     publish("quiet", "1");
     publish("busy", "2");
     publish("quiet", "3");
@@ -130,29 +143,25 @@ describe("The rings of a node together", () => {
     assert.deepEqual([bodies("quiet"), bodies("busy")], [["3"], ["4", "5", "6"]]);
     publish("third", "7");
     assert.deepEqual([bodies("quiet"), bodies("busy"), bodies("third")], [[], ["4", "5", "6"], ["7"]]);
-    assert.equal(history.bytes, 4 * (overhead + 1));
+    assert.equal(history.bytes, ringBytes("third", "busy") + 4 * (overhead + 1));
   });
 
   it("evict by age over all channels also after some went by their ring's own size", () => {
-    const { publish, bodies } = createHistory({ size: 2, bytesMax: 4 * (overhead + 1) });
-    for (const body of ["a1", "a2"]) publish("a", body.slice(1));
+    const { publish, bodies } = createHistory({ size: 2, bytesMax: ringBytes("a", "b") + 4 * (overhead + 1) });
+    const all = () => ["a", "b", "c", "d"].map((channel) => bodies(channel).join(""));
+    for (const body of ["1", "2"]) publish("a", body);
     for (const body of ["1", "2", "3"]) publish("b", body); // b's own first one goes by size
-    assert.deepEqual(
-      [bodies("a"), bodies("b")],
-      [
-        ["1", "2"],
-        ["2", "3"],
-      ],
-    );
-    publish("c", "1");
-    assert.deepEqual([bodies("a"), bodies("b"), bodies("c")], [["2"], ["2", "3"], ["1"]]);
+    assert.deepEqual(all(), ["12", "23", "", ""]);
+    publish("c", "1"); // a ring takes as much as two such messages
+    assert.deepEqual(all(), ["", "23", "1", ""]);
     publish("c", "2");
+    assert.deepEqual(all(), ["", "23", "12", ""]);
     publish("d", "1");
-    assert.deepEqual([bodies("a"), bodies("b"), bodies("c"), bodies("d")], [[], ["3"], ["1", "2"], ["1"]]);
+    assert.deepEqual(all(), ["", "", "12", "1"]);
   });
 
   it("evict by age also behind a gap that a ring's own size left in the middle", () => {
-    const { publish, bodies } = createHistory({ size: 1, bytesMax: 3 * (overhead + 1) });
+    const { publish, bodies } = createHistory({ size: 1, bytesMax: ringBytes("a", "b", "c") + 3 * (overhead + 1) });
     for (const channel of ["b", "a", "c"]) publish(channel, "1");
     publish("a", "2"); // evicts a's first one, which stood between those of b and c
     publish("d", "1");
@@ -162,14 +171,15 @@ describe("The rings of a node together", () => {
   });
 
   it("count messages and bytes as they hold them, also after everything has gone", () => {
-    const { publish, history, clock } = createHistory({ size: 5, seconds: 10, bytesMax: 20 * (overhead + 2) });
+    const bytesMax = 7 * ringBytes("channel-1") + 20 * (overhead + 2);
+    const { publish, history, clock } = createHistory({ size: 5, seconds: 10, bytesMax });
     for (let n = 10; n < 99; n += 1) publish(`channel-${n % 7}`, `${n}`);
-    assert.deepEqual([history.messages, history.bytes], [20, 20 * (overhead + 2)]);
+    assert.deepEqual([history.messages, history.bytes], [20, bytesMax]);
     clock.advance(10_001);
-    history.sweep(() => false);
+    history.sweep();
     assert.deepEqual([history.messages, history.bytes], [0, 0]);
     publish("channel-1", "again");
-    assert.deepEqual([history.messages, history.bytes], [1, overhead + 5]);
+    assert.deepEqual([history.messages, history.bytes], [1, ringBytes("channel-1") + overhead + 5]);
   });
 });
 
@@ -205,7 +215,7 @@ describe("Recovery with since", () => {
     publish("chat", "c");
     assert.equal(since("chat", first), undefined);
 
-    const small = createHistory({ bytesMax: 2 * (overhead + 1) });
+    const small = createHistory({ bytesMax: ringBytes("other") + 2 * (overhead + 1) });
     const start = small.position("chat").offset;
     small.publish("chat", "a");
     small.publish("other", "b");
@@ -213,13 +223,27 @@ describe("Recovery with since", () => {
     assert.equal(small.since("chat", start), undefined);
   });
 
-  it("is refused for an offset that the ring never had, however near: made up, of another channel, of the future", () => {
+  it("is refused for an offset that the log never had, however near: made up, malformed, of the future", () => {
     const { publish, since } = createHistory();
     publish("chat", "a");
-    const elsewhere = publish("other", "b");
+    publish("other", "b");
     publish("chat", "c");
-    for (const offset of [elsewhere, "1", "1002 ", "01001", "9999", "undefined", "__proto__"])
+    for (const offset of ["0999", "1", "1002 ", "01001", "1004", "9999", "undefined", "__proto__"])
       assert.equal(since("chat", offset), undefined, JSON.stringify(offset));
+  });
+
+  it("gives what followed a position of another channel, which the log knows and the ring reaches back to", () => {
+    const { publish, since } = createHistory({ size: 2 });
+    publish("chat", "a");
+    const early = publish("other", "x");
+    publish("chat", "b");
+    const late = publish("other", "y");
+    publish("chat", "c");
+    assert.deepEqual(since("chat", early), ["b", "c"]);
+    assert.deepEqual(since("chat", late), ["c"]);
+    publish("chat", "d");
+    assert.equal(since("chat", early), undefined, "b was evicted");
+    assert.deepEqual(since("chat", late), ["c", "d"]);
   });
 
   it("is refused in another epoch, also at an offset that both have", () => {
@@ -242,41 +266,44 @@ describe("Recovery with since", () => {
   });
 
   it("is refused over a change of the epoch that a message brings", () => {
-    const { publish, since, bodies, log } = createHistory();
+    const { publish, since, bodies, breakLog } = createHistory();
     const offset = publish("chat", "a");
-    log.epoch = "second";
+    breakLog();
     publish("chat", "b");
     assert.equal(since("chat", offset, "first"), undefined);
     assert.equal(since("chat", offset, "second"), undefined);
     assert.deepEqual(bodies("chat"), ["b"]);
   });
 
-  it("is refused where the ring begins with a message and its past is unknown", () => {
+  it("is refused for what was before the log is known on this node, and given from there on", () => {
     const { publish, since, log } = createHistory();
     log.offset += 5;
     const first = publish("chat", "a"); // nobody asked for the channel before
-    assert.equal(since("chat", "1005"), undefined);
+    assert.equal(since("chat", "0999"), undefined);
+    assert.deepEqual(since("chat", "1000"), ["a"]);
+    assert.deepEqual(since("chat", "1005"), ["a"]);
     assert.deepEqual(since("chat", first), []);
   });
 });
 
 describe("A channel's position", () => {
-  it("is its latest message, also after that was evicted", () => {
+  it("is its latest message; the log's tail after that was evicted, which is later and as good", () => {
     const { publish, position, clock, since } = createHistory({ seconds: 10 });
     const offset = publish("chat", "a");
     publish("other", "b");
     assert.deepEqual(position("chat"), { offset, epoch: "first" });
     clock.advance(10_001);
-    assert.deepEqual(position("chat"), { offset, epoch: "first" });
-    assert.deepEqual(since("chat", offset), []);
+    assert.deepEqual(position("chat"), { offset: "1002", epoch: "first" });
+    assert.deepEqual([since("chat", offset), since("chat", "1002")], [[], []]);
   });
 
-  it("is the log's tail where the channel has had no message, and stays there", () => {
-    const { publish, position } = createHistory();
-    const before = position("chat");
-    assert.deepEqual(before, { offset: "1000", epoch: "first" });
+  it("is the log's tail where the channel has had no message, and moves with it", () => {
+    const { publish, position, since } = createHistory();
+    assert.deepEqual(position("chat"), { offset: "1000", epoch: "first" });
     publish("other", "a");
-    assert.deepEqual(position("chat"), before);
+    assert.deepEqual(position("chat"), { offset: "1001", epoch: "first" });
+    publish("chat", "b");
+    assert.deepEqual([since("chat", "1000"), since("chat", "1001")], [["b"], ["b"]]);
   });
 });
 
@@ -304,75 +331,63 @@ describe("The latest messages", () => {
   });
 });
 
-describe("The names of channels", () => {
-  it("make no ring by being asked for: whoever reads of a channel that has none costs nothing", () => {
-    const { bodies, since, history } = createHistory();
+describe("A channel without messages", () => {
+  it("has no ring, however often it is asked for: what it costs is its floor, once it has had one", () => {
+    const { publish, bodies, since, position, history, clock } = createHistory({ seconds: 10 });
     for (let i = 0; i < 100; i += 1) {
-      assert.deepEqual(bodies(`chat.${i}`), []);
-      assert.equal(since(`chat.${i}`, "1000"), undefined);
+      position(`chat.${i}`);
+      assert.deepEqual([bodies(`chat.${i}`), since(`chat.${i}`, "1000")], [[], []]);
     }
-    assert.equal(history.channels, 0);
+    assert.deepEqual([history.channels, history.bytes], [0, 0]);
+    publish("chat.1", "a");
+    assert.deepEqual([history.channels, history.bytes], [1, ringBytes("chat.1") + overhead + 1]);
+    clock.advance(10_001);
+    history.sweep();
+    assert.deepEqual([history.channels, history.bytes], [0, 0]);
   });
 
-  it("are kept for a bounded number of channels without messages, and those with messages stay", () => {
-    const { publish, bodies, position, history } = createHistory({ bytesMax: 4 * 1024 * 1024 });
-    publish("chat", "kept");
-    for (let i = 0; i < 10_000; i += 1) position(`chat.${i}`);
-    assert.equal(history.channels > 1000 && history.channels < 3000, true, `${history.channels} channels`);
-    assert.deepEqual(bodies("chat"), ["kept"]);
-  });
-
-  it("make room for new ones also where all have messages, which go with them", () => {
-    const { publish, bodies, position, since, history } = createHistory({ bytesMax: 4 * 1024 * 1024 });
-    for (let i = 0; i < 5000; i += 1) publish(`chat.${i}`, "hello");
-    assert.equal(history.channels < 3000, true, `${history.channels} channels`);
-    assert.equal(history.messages, history.channels);
-    assert.equal(history.bytes, history.messages * (overhead + 5));
-    assert.deepEqual([bodies("chat.0"), bodies("chat.2000"), bodies("chat.4999")], [["hello"], [], ["hello"]]);
-    const { offset } = position("new");
-    assert.deepEqual(since("new", offset), []);
-  });
-});
-
-describe("Forgetting a ring", () => {
-  it("happens once it is empty and was not used for two of its ages", () => {
-    const { publish, history, clock } = createHistory({ seconds: 10 });
-    publish("chat", "a");
-    clock.advance(20_000);
-    history.sweep(() => false);
-    assert.deepEqual([history.channels, history.messages], [1, 0]);
-    clock.advance(1);
-    history.sweep(() => false);
-    assert.equal(history.channels, 0);
-  });
-
-  it("does not happen while the channel has subscribers, nor for two ages after the last of them", () => {
-    const { position, since, history, clock } = createHistory({ seconds: 10 });
-    const { offset } = position("chat");
-    for (let n = 0; n < 10; n += 1) {
-      clock.advance(10_000);
-      history.sweep(() => true);
-    }
-    clock.advance(20_000);
-    history.sweep(() => false);
-    assert.equal(history.channels, 1);
-    assert.deepEqual(since("chat", offset), []);
-    clock.advance(20_001);
-    history.sweep(() => false);
-    assert.equal(history.channels, 0);
+  it("is still whole, for whoever had its last message and for whoever came later, however long it is quiet", () => {
+    const { publish, position, since, history, clock } = createHistory({ seconds: 10 });
+    const last = publish("chat", "a");
+    clock.advance(10_001);
+    history.sweep();
+    publish("other", "b");
+    const later = position("chat").offset;
+    clock.advance(1_000_000);
+    history.sweep();
+    assert.deepEqual([since("chat", last), since("chat", later)], [[], []]);
+    publish("chat", "c");
+    assert.deepEqual([since("chat", last), since("chat", later)], [["c"], ["c"]]);
   });
 
   it("never lets a client that was away recover over what it missed meanwhile", () => {
     const { publish, position, since, history, clock } = createHistory({ seconds: 10 });
     const { offset } = position("chat");
     for (let n = 0; n < 3; n += 1) {
-      clock.advance(20_001);
-      history.sweep(() => false);
-      assert.equal(history.channels, 0);
       publish("chat", "missed");
+      clock.advance(20_001);
+      history.sweep();
+      assert.equal(history.channels, 0);
+      assert.equal(since("chat", offset), undefined);
     }
-    clock.advance(20_001);
-    history.sweep(() => false);
+    publish("chat", "new");
     assert.equal(since("chat", offset), undefined);
+  });
+
+  it("is not called whole once its floor had to go, among 100,000 newer ones; nor is another one of that age", () => {
+    const { publish, position, since, history, clock } = createHistory({ seconds: 10, digits: 6 });
+    const early = position("never").offset;
+    const last = publish("chat", "a");
+    for (let i = 0; i < 100_000; i += 1) publish(`chat.${i}`, "b");
+    const late = position("never").offset;
+    clock.advance(10_001);
+    history.sweep();
+    assert.deepEqual([since("chat", last), since("never", early), since("never", late)], [[], undefined, []]);
+    publish("one.more", "c");
+    clock.advance(10_001);
+    history.sweep();
+    assert.equal(since("chat.0", early), undefined);
+    assert.equal(since("never", early), undefined);
+    assert.deepEqual(since("never", late), []);
   });
 });

@@ -10,7 +10,7 @@ const anonymous = (id: number): Member => ({ connection_id: id });
 function createMembers() {
   const members = new Members();
   const apply = (kind: "join" | "leave") => (member: Member, connectionId: number, channel: string) =>
-    members.apply({ kind, channel, connectionId, member });
+    members.apply({ kind, channel, session: `node.${connectionId}`, member });
   const join = apply("join");
   const leave = apply("leave");
   return {
@@ -92,5 +92,27 @@ describe("Members of a channel", () => {
     leave(alice, 1);
     assert.equal(join(alice, 2), true);
     assert.deepEqual(list(), [alice]);
+  });
+});
+
+describe("The nodes of members", () => {
+  const session = (node: string, connection: number) => `${node}.${connection}`;
+
+  it("count connections in channels, each once, however often it is told, until it has left them", () => {
+    const members = new Members();
+    const tell = (kind: "join" | "leave", node: string, connection: number, channel = "presence.lobby") =>
+      members.apply({ kind, channel, session: session(node, connection), member: alice });
+    tell("join", "a", 1);
+    tell("join", "a", 1);
+    tell("join", "a", 2);
+    tell("join", "a", 1, "presence.hall");
+    tell("join", "b", 1);
+    assert.deepEqual(members.connectionsByNode(), { a: 3, b: 1 });
+    tell("leave", "a", 2);
+    tell("leave", "a", 2);
+    tell("leave", "b", 1);
+    assert.deepEqual([members.connectionsByNode(), members.nodes()], [{ a: 2 }, ["a"]]);
+    for (const leave of members.leavesOf("a")) members.apply(leave);
+    assert.deepEqual([members.nodes(), members.count], [[], 0]);
   });
 });

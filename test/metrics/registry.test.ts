@@ -27,11 +27,22 @@ function createSources(node = "a") {
     historyMessages: () => state.messages,
     historyBytes: () => state.bytes,
     presenceMembers: () => state.members,
+    presenceConnections: () => ({ a: 3, b: state.members }),
     ready: () => flags.ready,
     draining: () => flags.draining,
   };
-  return { counters, state, flags, registry: createRegistry({ counters, gauges, version: "1.2.3", node }) };
+  return {
+    counters,
+    state,
+    flags,
+    registry: createRegistry({ counters, gauges, version: "1.2.3", node, bus: () => bus }),
+  };
 }
+
+const bus = {
+  ...{ entriesWritten: 1, recordsWritten: 20, entriesRead: 3, writeFailures: 4, readFailures: 5 },
+  ...{ reconnects: 6, epochs: 7, queueBytes: 8, lagMs: 9500, unreadEntries: 10, isLeased: true },
+};
 
 async function promtool(input: string): Promise<{ code: number | null; output: string }> {
   const child = spawn(await ensureCommand("promtool", "prometheus"), ["check", "metrics"], {
@@ -62,7 +73,7 @@ describe("the text of /metrics", () => {
     }
   });
 
-  it("says what every metric of the gateway is: a counter in _total, a histogram in _seconds, else a gauge", async () => {
+  it("says what every metric of the gateway is: a counter in _total, a histogram in _seconds, a gauge in neither or in _seconds", async () => {
     const text = await createSources().registry.text();
     const types = new Map(
       [...text.matchAll(/^# TYPE (tidegate_\S+) (\S+)$/gm)].map(([, name, type]) => [name!, type!]),
@@ -70,9 +81,30 @@ describe("the text of /metrics", () => {
     assert.ok(types.size > 25);
     for (const [name, type] of types) {
       assert.match(text, new RegExp(`^# HELP ${name} [A-Z0-9].+\\.$`, "m"));
-      assert.equal(type === "counter", name.endsWith("_total"), name);
-      assert.equal(type === "histogram", name.endsWith("_seconds"), name);
+      assert.match(name, { counter: /_total$/, histogram: /_seconds$/, gauge: /(?<!_total)$/ }[type]!);
     }
+  });
+
+  it("holds what the log in Redis tells of itself, and who holds members, where there are such", async () => {
+    const { registry, state } = createSources();
+    state.members = 2;
+    const expected = {
+      tidegate_bus_entries_written_total: 1,
+      tidegate_bus_records_written_total: 20,
+      tidegate_bus_entries_read_total: 3,
+      'tidegate_bus_failures_total{operation="write"}': 4,
+      'tidegate_bus_failures_total{operation="read"}': 5,
+      tidegate_bus_reconnects_total: 6,
+      tidegate_bus_epoch_changes_total: 7,
+      tidegate_bus_queue_bytes: 8,
+      tidegate_bus_reader_lag_seconds: 9.5,
+      tidegate_bus_unread_entries: 10,
+      tidegate_bus_leased: 1,
+      'tidegate_presence_connections{node="a"}': 3,
+      'tidegate_presence_connections{node="b"}': 2,
+    };
+    const series = parse(await registry.text());
+    for (const [name, value] of Object.entries(expected)) assert.equal(series.get(name), value, name);
   });
 
   it("reads the counters at the moment of the scrape", async () => {

@@ -84,13 +84,21 @@ describe("Publication frames", () => {
 describe("Acknowledgements", () => {
   it("tell channel, recipients and, where there is one, the position", () => {
     const plain = { success: true, action: "message_sent", channel: "a", recipients_count: 3 };
-    assert.deepEqual(JSON.parse(messageSent(undefined, "a", 3, undefined)), plain);
-    assert.deepEqual(JSON.parse(messageSent(undefined, "a", 3, position)), { ...plain, ...position });
+    assert.deepEqual(JSON.parse(messageSent(undefined, "a", 3, true, undefined)), plain);
+    assert.deepEqual(JSON.parse(messageSent(undefined, "a", 3, true, position)), { ...plain, ...position });
+  });
+
+  it("say so where the count is not that of all nodes, and where the message's key came before", () => {
+    const plain = { success: true, action: "message_sent", channel: "a", recipients_count: 3 };
+    const partial = { ...plain, recipients_exact: false };
+    assert.deepEqual(JSON.parse(messageSent(undefined, "a", 3, false, undefined)), partial);
+    const duplicate = { ...plain, ...position, duplicate: true };
+    assert.deepEqual(JSON.parse(messageSent(undefined, "a", 3, true, position, true)), duplicate);
   });
 
   it("echo an id as it was sent: a number as a number, a string as a string, and any string", () => {
     for (const id of [0, 7, -1.5, 2 ** 53, "", "7", "r-1", ...injections]) {
-      const frame = JSON.parse(messageSent(id, "a", 1, position));
+      const frame = JSON.parse(messageSent(id, "a", 1, true, position));
       assert.deepEqual(Object.keys(frame), [
         "success",
         "action",

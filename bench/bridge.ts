@@ -1,0 +1,151 @@
+/**
+ * Scenario `bridge`: from a client of one node to a client of another, through one Redis on loopback. Tidegate beside
+ * Socket.IO with its Redis streams adapter and beside bare PUBLISH and SUBSCRIBE; they take turns, run by run.
+ *
+ * The load process has a core of its own; Redis and the gateways share the other ones. So the throughput is that of the
+ * servers, and what it costs on two cores is the sum of both gateways and Redis.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpus } from "node:os";
+import { fileURLToPath } from "node:url";
+import type { BridgeRun } from "./load/bridge-load.ts";
+import { median } from "./median.ts";
+
+export interface BridgeFigures {
+  readonly runs: Readonly<Record<string, readonly BridgeRun[]>>;
+  /** Median of Tidegate's messages a second over median of Socket.IO's. */
+  readonly throughputRatio: number;
+  /** Median of Tidegate's p99 at 10,000 messages a second over median of bare PUBLISH and SUBSCRIBE's. */
+  readonly p99Ratio: number;
+}
+
+interface System {
+  readonly name: string;
+  /** What the load process is told. */
+  readonly kind: "tidegate" | "socket.io" | "pubsub";
+  /** The two gateways' command lines. */
+  readonly servers: readonly (readonly string[])[];
+}
+
+const redisPort = 9598;
+const ports = [9596, 9597];
+const compiled = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
+const systems: readonly System[] = [
+  {
+    name: "tidegate",
+    kind: "tidegate",
+    servers: ports.map((port) => [
+      ...[compiled("../../main.js"), "serve", "--port", `${port}`, "--admin-port", "0"],
+      ...["--redis", `redis://127.0.0.1:${redisPort}`, "--log-level", "error"],
+    ]),
+  },
+  {
+    name: "socket.io + redis-streams-adapter",
+    kind: "socket.io",
+    servers: ports.map((port) => [compiled("peers/socket.io-streams.js"), `${port}`, `${redisPort}`]),
+  },
+  { name: "redis PUBLISH/SUBSCRIBE, no gateway", kind: "pubsub", servers: [] },
+];
+
+/** No limit, and publishers need not be subscribers: with Socket.IO they are not either. */
+const tidegateSettings = {
+  TIDEGATE_MAX_MESSAGES_PER_MINUTE: "0",
+  TIDEGATE_CHANNELS: JSON.stringify({ "bench.>": { publish: ["anyone"] } }),
+};
+
+/** `seconds` to warm up and to measure, for each of the two phases of a run. */
+export async function bridge(
+  runs: number,
+  seconds: { readonly warmUp: number; readonly measured: number },
+): Promise<BridgeFigures> {
+  const results: Record<string, BridgeRun[]> = Object.fromEntries(systems.map(({ name }) => [name, []]));
+  for (let run = 0; run < runs; run += 1) {
+    for (const system of systems) {
+      const result = await measure(system, seconds);
+      const { messagesPerSecond, p50Ms, p99Ms, lost } = result;
+      process.stderr.write(
+        `bridge ${run + 1}/${runs} ${system.name}: ${messagesPerSecond.toFixed(0)} messages/s; ` +
+          `at 10,000/s p50 ${p50Ms.toFixed(2)} ms, p99 ${p99Ms.toFixed(2)} ms, lost ${lost}\n`,
+      );
+      results[system.name]?.push(result);
+    }
+  }
+  const middle = (at: number, field: keyof BridgeRun): number =>
+    median((results[systems[at]!.name] ?? []).map((result) => result[field]));
+  return {
+    runs: results,
+    throughputRatio: middle(0, "messagesPerSecond") / middle(1, "messagesPerSecond"),
+    p99Ratio: middle(0, "p99Ms") / middle(2, "p99Ms"),
+  };
+}
+
+async function measure(
+  { kind, servers }: System,
+  { warmUp, measured }: { warmUp: number; measured: number },
+): Promise<BridgeRun> {
+  const children: ChildProcess[] = [];
+  try {
+    const redisArgs = ["--port", `${redisPort}`, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
+    children.push(await start(0, "redis-server", redisArgs, /Ready to accept connections/));
+    for (const [index, args] of servers.entries())
+      children.push(await start(index + 1, process.execPath, args, kind === "tidegate" ? undefined : /ready/));
+    if (kind === "tidegate") await Promise.all(ports.map(ready));
+    const loadPorts = kind === "pubsub" ? [redisPort, redisPort] : ports;
+    const args = [compiled("load/bridge-load.js"), kind, ...loadPorts, warmUp, measured].map(String);
+    const load = pinned(3, process.execPath, args);
+    children.push(load);
+    const [line] = (await Promise.race([
+      once(load.stdout!, "data"),
+      once(load, "exit").then(() => Promise.reject(new Error("the load process ended"))),
+    ])) as [Buffer];
+    return JSON.parse(line.toString()) as BridgeRun;
+  } finally {
+    await Promise.all(children.reverse().map((child) => ended(child)));
+  }
+}
+
+/** Starts a server; resolves at once, or when it has printed `sign`. */
+async function start(place: number, command: string, args: readonly string[], sign?: RegExp): Promise<ChildProcess> {
+  const child = pinned(place, command, args);
+  await new Promise<void>((resolve, reject) => {
+    child.once("error", () => reject(new Error(`cannot start ${command}: it must be installed and on the PATH`)));
+    child.once("exit", (status) => reject(new Error(`${command} ended with ${status}`)));
+    child.stdout!.on("data", (chunk: Buffer) => {
+      if (sign?.test(chunk.toString())) resolve();
+    });
+    if (sign === undefined) child.once("spawn", resolve);
+  });
+  return child;
+}
+
+/**
+ * Starts a process on the core of its place: 0 Redis, 1 and 2 gateways, 3 the load. With fewer than four cores all
+ * servers share the first one. Without taskset (not Linux), or with one core, wherever the system likes.
+ */
+function pinned(place: number, command: string, args: readonly string[]): ChildProcess {
+  const cores = cpus().length;
+  const core = cores >= 4 ? place : place === 3 ? cores - 1 : 0;
+  const isPinned = process.platform === "linux" && cores > 1;
+  const line = isPinned ? ["taskset", "-c", `${core}`, command, ...args] : [command, ...args];
+  return spawn(line[0]!, line.slice(1), {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, ...tidegateSettings },
+  });
+}
+
+async function ready(port: number): Promise<void> {
+  const isReady = (): Promise<boolean> =>
+    fetch(`http://127.0.0.1:${port}/readyz`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  while (!(await isReady())) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = once(child, "exit");
+  child.kill("SIGKILL");
+  await exit;
+}

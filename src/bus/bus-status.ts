@@ -1,0 +1,42 @@
+/** What a bus tells of itself; `gateway.ts` hands in who listens. */
+import type { StreamPosition } from "../protocol/messages.ts";
+
+export interface BusLog {
+  info(fields: object, text: string): void;
+  warn(fields: object, text: string): void;
+}
+
+/** Whether the log can be used, in one word for the health check. */
+export interface BusStatus {
+  block(reason: string): void;
+  clear(): void;
+}
+
+/** What happens to a shard besides records, for whoever hands the log on to other processes. */
+export interface ShardObserver {
+  /** It has a new epoch, and stands as `standing` says. */
+  entered(shard: number): void;
+  /** A position without a record has been passed. */
+  moved(shard: number, position: StreamPosition): void;
+}
+
+/** What a bus does and how it is at this moment, for the metrics. Those in the first group never fall. */
+export interface BusFigures {
+  readonly entriesWritten: number;
+  readonly recordsWritten: number;
+  readonly entriesRead: number;
+  readonly writeFailures: number;
+  readonly readFailures: number;
+  readonly reconnects: number;
+  /** Changes of a shard's epoch. */
+  readonly epochs: number;
+
+  /** Of records that wait to be written, or for the answer. */
+  readonly queueBytes: number;
+  /** Milliseconds for which an entry of this node has been on its way through the log; 0 where none is. */
+  readonly lagMs: number;
+  /** Entries that this node has written and not yet read. */
+  readonly unreadEntries: number;
+  /** The other nodes know that this one lives. */
+  readonly isLeased: boolean;
+}

@@ -1,0 +1,24 @@
+/** What a Redis server must be for the log to be safe in it, looked at once when a node starts. */
+import type { BusLog } from "./bus-status.ts";
+import type { RedisConnection } from "./redis-connection.ts";
+
+const commandTimeoutMs = 2000;
+/** XADD with NOMKSTREAM and MINID, XAUTOCLAIM, SET with GET: streams as they are used here. */
+const versionMin = [6, 2];
+
+/** Rejects for a server that cannot carry the log; warns of one that may lose it. */
+export async function checkServer(connection: RedisConnection, log: BusLog): Promise<void> {
+  const info = await connection.run((client) => client.info("server"), commandTimeoutMs);
+  const version = /redis_version:(\S+)/.exec(info)?.[1] ?? "unknown";
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  if (major < versionMin[0]! || (major === versionMin[0] && minor < versionMin[1]!))
+    throw new Error(`cannot use Redis ${version}: the version must be ${versionMin.join(".")} or later (or Valkey)`);
+  try {
+    const memory = await connection.run((client) => client.info("memory"), commandTimeoutMs);
+    const policy = /maxmemory_policy:(\S+)/.exec(memory)?.[1] ?? "noeviction";
+    if (policy.startsWith("allkeys"))
+      log.warn({ policy }, "Redis may evict whole streams: set maxmemory-policy to noeviction or a volatile policy");
+  } catch (error) {
+    log.warn({ reason: (error as Error).message }, "the memory policy of Redis could not be checked");
+  }
+}

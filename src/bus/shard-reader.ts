@@ -1,0 +1,156 @@
+/**
+ * The reading half of one shard: every entry of its stream, once, in order, across reconnects, restarts and failovers.
+ *
+ * The rule: before it reads on, after every new connection and every few seconds, it looks at the entry at its cursor.
+ * Where that is gone or another one, the log was trimmed past it, lost or rolled back: readers are told (`broken`), and
+ * the stream is read from its beginning again. What was applied before is recognised by its writer's sequence and
+ * skipped; a sequence that is missing is a break as well.
+ */
+import { setTimeout } from "node:timers/promises";
+import { decodeEntry, type Entry } from "./entry-codec.ts";
+import type { RedisConnection } from "./redis-connection.ts";
+import { type EntryId, parseEntryId } from "./stream-offset.ts";
+
+export interface ReaderOptions {
+  readonly key: string;
+  readonly monotonicOriginMs: number;
+}
+
+export interface ReaderEvents {
+  /** An entry, each once. `ageMs`: how long ago it was written, while the past is read; else 0. */
+  entry(entry: Entry, id: EntryId, ageMs: number): void;
+  /** The log is not the one that was read so far: something may be missing. */
+  broken(reason: string): void;
+  /** An attempt to read failed; it is repeated. */
+  failed(error: Error): void;
+  /** The past has been read, up to the present: at the start, and again after a break. */
+  caughtUp(): void;
+}
+
+const blockMs = 2000;
+const commandTimeoutMs = 4000; // a server that takes 2 s for each answer is slow, not gone
+const readTimeoutMs = blockMs + commandTimeoutMs;
+const retryPauseMs = 100;
+/** Of half a megabyte each at most, see `ShardWriter`. */
+const entriesAtOnce = 64;
+const cursorCheckMs = 2000;
+/** Writers whose last sequence is remembered; the longest silent one is forgotten first. */
+const writersMax = 10_000;
+
+const beginning = "0-0";
+
+export class ShardReader {
+  readonly #options: ReaderOptions;
+  readonly #connection: RedisConnection;
+  readonly #events: ReaderEvents;
+  readonly #sequences = new Map<string, number>(); // by writer: the last sequence applied, longest silent first
+  #cursor = beginning;
+  #cursorBytes: Buffer | undefined; // the entry at the cursor
+  #clockAheadMs = 0; // of this machine's clock, against Redis'
+  #isPresent = false; // the past has been read
+  #metSinceBreak: Set<string> | undefined; // writers, while what follows a break is read
+  #isStopped = false;
+
+  constructor(options: ReaderOptions, connection: RedisConnection, events: ReaderEvents) {
+    this.#options = options;
+    this.#connection = connection;
+    this.#events = events;
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /** Reads until stopped. Never rejects. */
+  async run(): Promise<void> {
+    let generation = -1;
+    let checkedAtMs = 0;
+    while (!this.#isStopped) {
+      await this.#connection.ready();
+      if (this.#isStopped) return;
+      try {
+        const checking = this.#connection.generation;
+        if (generation !== checking) await this.#askTime();
+        if (generation !== checking || performance.now() - checkedAtMs > cursorCheckMs) {
+          await this.#checkCursor();
+          generation = checking;
+          checkedAtMs = performance.now();
+        }
+        await this.#readOn();
+      } catch (error) {
+        generation = -1;
+        this.#events.failed(error as Error);
+        await setTimeout(retryPauseMs);
+      }
+    }
+  }
+
+  async #readOn(): Promise<void> {
+    const { key } = this.#options;
+    const isUpToDate = this.#isPresent;
+    const reply = await this.#connection.run(
+      (client) =>
+        isUpToDate
+          ? client.xreadBuffer("COUNT", entriesAtOnce, "BLOCK", blockMs, "STREAMS", key, this.#cursor)
+          : client.xreadBuffer("COUNT", entriesAtOnce, "STREAMS", key, this.#cursor),
+      readTimeoutMs,
+    );
+    const entries = (reply as [Buffer, [Buffer, Buffer[]][]][] | null)?.[0]?.[1] ?? [];
+    for (const [id, fields] of entries) this.#apply(id.toString("latin1"), fields);
+    if (this.#isPresent || entries.length === entriesAtOnce) return;
+    this.#isPresent = true;
+    this.#metSinceBreak = undefined;
+    this.#events.caughtUp();
+  }
+
+  #apply(id: string, fields: Buffer[]): void {
+    const bytes = fields[1];
+    this.#cursor = id;
+    this.#cursorBytes = bytes;
+    const entry = bytes === undefined ? undefined : decodeEntry(bytes, this.#options.monotonicOriginMs);
+    if (entry === undefined) return; // not ours, or a later release's
+    const { writer, sequence } = entry;
+    // Of a writer that is met in the past, or read again after a break, the beginning may have been trimmed.
+    const last = this.#sequences.get(writer) ?? (this.#isPresent ? 0 : sequence - 1);
+    if (sequence <= last) return; // a second copy, or read again after a break
+    const isCovered = this.#metSinceBreak?.has(writer) === false; // what it lacks was lost before the break, and told
+    if (sequence > last + 1 && !isCovered) this.#broken("entries of a writer are missing");
+    this.#metSinceBreak?.add(writer);
+    this.#sequences.delete(writer);
+    this.#sequences.set(writer, sequence);
+    if (this.#sequences.size > writersMax) this.#sequences.delete(this.#sequences.keys().next().value!);
+    const entryId = parseEntryId(id);
+    const ageMs = this.#isPresent ? 0 : Math.max(0, Date.now() - this.#clockAheadMs - entryId.ms);
+    this.#events.entry(entry, entryId, ageMs);
+  }
+
+  async #askTime(): Promise<void> {
+    const [seconds] = await this.#connection.run((client) => client.time(), commandTimeoutMs);
+    this.#clockAheadMs = Date.now() - Number(seconds) * 1000;
+  }
+
+  /** Looks whether the stream still holds the last entry read, as it was read. */
+  async #checkCursor(): Promise<void> {
+    if (this.#cursor === beginning) return;
+    const { key } = this.#options;
+    const found = (await this.#connection.run(
+      (client) => client.xrangeBuffer(key, this.#cursor, this.#cursor),
+      commandTimeoutMs,
+    )) as [Buffer, Buffer[]][];
+    const bytes = found[0]?.[1][1];
+    if (bytes !== undefined && this.#cursorBytes?.equals(bytes)) return;
+    this.#cursor = beginning;
+    this.#cursorBytes = undefined;
+    this.#broken(
+      bytes === undefined
+        ? "the last entry read is gone: the stream was lost, rolled back or trimmed"
+        : "the stream was rolled back",
+    );
+  }
+
+  #broken(reason: string): void {
+    if (this.#isPresent) this.#metSinceBreak = new Set();
+    this.#isPresent = false;
+    this.#events.broken(reason);
+  }
+}

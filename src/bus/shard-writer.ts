@@ -1,0 +1,209 @@
+/**
+ * The writing half of one shard: records wait, go out in batches, and are acknowledged in their order.
+ *
+ * One XADD is in flight at a time, and one that failed or whose answer was lost is sent again as it was, with the same
+ * sequence: readers drop the second copy. So an acknowledged record is in the stream once, and order holds. Records that
+ * come while an XADD is in flight make the next batch; that is what carries the throughput.
+ */
+import { setTimeout } from "node:timers/promises";
+import type { StreamPosition } from "../protocol/messages.ts";
+import type { AppendFault, LogRecord } from "./bus.ts";
+import { encodeEntry } from "./entry-codec.ts";
+import type { RedisConnection } from "./redis-connection.ts";
+import { type EntryId, offsetOf, offsetPrefix, parseEntryId, recordsPerEntryMax } from "./stream-offset.ts";
+
+export interface WriterOptions {
+  readonly key: string;
+  readonly writer: string;
+  readonly entriesMax: number;
+  readonly durable: boolean;
+  /** Bytes of waiting records over which more publications are refused; records of members may take as much again. */
+  readonly queueBytesMax: number;
+  readonly monotonicOriginMs: number;
+}
+
+export interface WriterEvents {
+  /** The present epoch of the shard. */
+  epoch(): string;
+  /** An attempt failed; it is repeated. */
+  failed(error: Error): void;
+  /** An entry is in the stream: how many records it holds, and how long that took. */
+  written(records: number, milliseconds: number): void;
+}
+
+interface Waiting {
+  readonly record: LogRecord;
+  readonly bytes: number;
+  readonly done: (outcome: StreamPosition | AppendFault) => void;
+}
+
+const commandTimeoutMs = 4000; // a server that takes 2 s for each answer is slow, not gone
+const replicaTimeoutMs = 1000;
+const retryPauseMs = 100;
+/** For the reader to come upon the first copy of an entry that was sent more than once. */
+const firstCopyMs = 2000;
+const batchBytesMax = 512 * 1024;
+const recordOverheadBytes = 100;
+
+export class ShardWriter {
+  readonly #options: WriterOptions;
+  readonly #connection: RedisConnection;
+  readonly #events: WriterEvents;
+  #queue: Waiting[] = [];
+  #queueBytes = 0; // of the queue and the batch in flight
+  #sequence = 0;
+  #lastSeen = 0; // sequence of the last own entry that the reader has seen
+  #isWriting = false;
+  #isStopped = false;
+  /** Set while an entry is in flight: called with its id by whoever learns first that the stream has it. */
+  #inFlight: { readonly sequence: number; readonly seen: (id: EntryId) => void } | undefined;
+
+  constructor(options: WriterOptions, connection: RedisConnection, events: WriterEvents) {
+    this.#options = options;
+    this.#connection = connection;
+    this.#events = events;
+  }
+
+  get queueBytes(): number {
+    return this.#queueBytes;
+  }
+
+  /** Entries sent off that the reader has not seen. */
+  get unread(): number {
+    return this.#sequence - this.#lastSeen;
+  }
+
+  append(record: LogRecord, done: (outcome: StreamPosition | AppendFault) => void): void {
+    const bytes = sizeOf(record);
+    const { queueBytesMax } = this.#options;
+    const bytesMax = record.kind === "publication" ? queueBytesMax : 2 * queueBytesMax;
+    if (this.#isStopped || this.#queueBytes + bytes > bytesMax) return done("unavailable");
+    this.#queueBytes += bytes;
+    this.#queue.push({ record, bytes, done });
+    this.#wake();
+  }
+
+  /** Writes an entry without records: it announces the present epoch, and shows that the way through the stream works. */
+  probe(): void {
+    if (this.#queue.length === 0) this.#wake(true);
+  }
+
+  /** The reader has seen an entry of this writer: it is in the stream, whatever became of the answer. */
+  seen(sequence: number, id: EntryId): void {
+    this.#lastSeen = sequence;
+    if (this.#inFlight?.sequence === sequence) this.#inFlight.seen(id);
+  }
+
+  /** Refuses everything that waits, and what comes later. */
+  stop(): void {
+    this.#isStopped = true;
+    for (const { bytes, done } of this.#queue.splice(0)) {
+      this.#queueBytes -= bytes;
+      done("unavailable");
+    }
+  }
+
+  #wake(isProbe = false): void {
+    if (this.#isWriting || this.#isStopped) return;
+    this.#isWriting = true;
+    // After the handlers of this turn of the event loop, so that its publications go as one entry.
+    setImmediate(() => this.#writeAll(isProbe));
+  }
+
+  async #writeAll(isProbe: boolean): Promise<void> {
+    for (let first = isProbe; (first || this.#queue.length > 0) && !this.#isStopped; first = false) {
+      const batch = this.#takeBatch();
+      const startedMs = performance.now();
+      const id = await this.#write(batch.map(({ record }) => record));
+      const prefix = id && offsetPrefix(id);
+      const epoch = this.#events.epoch();
+      for (const [index, { bytes, done }] of batch.entries()) {
+        this.#queueBytes -= bytes;
+        done(prefix === undefined ? "unavailable" : { offset: offsetOf(prefix, index), epoch });
+      }
+      if (id === undefined) break; // stopped
+      if (batch.length > 0) this.#events.written(batch.length, performance.now() - startedMs);
+    }
+    this.#isWriting = false;
+    if (this.#queue.length > 0) this.#wake();
+  }
+
+  #takeBatch(): Waiting[] {
+    let bytes = 0;
+    let count = 0;
+    while (count < this.#queue.length && count < recordsPerEntryMax && (count === 0 || bytes < batchBytesMax)) {
+      bytes += this.#queue[count]!.bytes;
+      count += 1;
+    }
+    return this.#queue.splice(0, count);
+  }
+
+  /** Resolves to the entry's id once the stream has it, however many attempts that takes; `undefined` once stopped. */
+  async #write(records: readonly LogRecord[]): Promise<EntryId | undefined> {
+    this.#sequence += 1;
+    const sequence = this.#sequence;
+    let seenId: EntryId | undefined;
+    const seen = new Promise<EntryId>((resolve) => {
+      const note = (id: EntryId): void => {
+        seenId = id;
+        resolve(id);
+      };
+      this.#inFlight = { sequence, seen: note };
+    });
+    const { durable } = this.#options;
+    let added: EntryId | undefined;
+    let addedBy = -1; // the connection's generation: WAIT speaks of what its own connection wrote
+    for (let attempt = 1; !this.#isStopped; attempt += 1) {
+      await Promise.race([this.#connection.ready(), seen]);
+      if (this.#isStopped || (seenId !== undefined && !durable)) break;
+      try {
+        if (added === undefined || addedBy !== this.#connection.generation) {
+          addedBy = this.#connection.generation;
+          const adding = this.#add(sequence, records);
+          added = await (durable ? adding : Promise.race([adding, seen])); // the reader may be faster than the answer
+        }
+        if (durable) await this.#replicated();
+        // Of several copies the first one in the stream counts, and only the reader knows which that is.
+        if (attempt > 1 && seenId === undefined) await Promise.race([seen, setTimeout(firstCopyMs)]);
+        break;
+      } catch (error) {
+        this.#events.failed(error as Error);
+        await Promise.race([setTimeout(retryPauseMs), durable ? setTimeout(retryPauseMs) : seen]);
+      }
+    }
+    this.#inFlight = undefined;
+    return seenId ?? added;
+  }
+
+  async #add(sequence: number, records: readonly LogRecord[]): Promise<EntryId> {
+    const { key, writer, entriesMax, monotonicOriginMs } = this.#options;
+    // The epoch may change between attempts; the records and their sequence do not.
+    const bytes = encodeEntry({ epoch: this.#events.epoch(), writer, sequence, records }, monotonicOriginMs);
+    const id = await this.#connection.run(
+      (client) => client.xadd(key, "MAXLEN", "~", entriesMax, "*", "v", bytes),
+      commandTimeoutMs,
+    );
+    return parseEntryId(id as string);
+  }
+
+  /** Rejects unless a replica has what this connection wrote. */
+  async #replicated(): Promise<void> {
+    // WAIT names no key, so a Cluster would ask any of its masters: in a pipeline it goes where the key is.
+    const replies = await this.#connection.run(
+      (client) => client.pipeline().exists(this.#options.key).wait(1, replicaTimeoutMs).exec(),
+      commandTimeoutMs,
+    );
+    const [error, replicas] = replies?.[1] ?? [];
+    if (error) throw error;
+    if (!(Number(replicas) >= 1)) throw new Error("no replica has confirmed the entry (redis.durable)");
+  }
+}
+
+/** About what a record takes in memory and in the entry. */
+function sizeOf(record: LogRecord): number {
+  if (record.kind !== "publication") return 2 * recordOverheadBytes;
+  const { head, target, key, userId } = record;
+  const users = target === undefined ? 0 : target.users.reduce((sum, user) => sum + user.length + 8, 0);
+  const named = users + 8 * (target?.connections.length ?? 0) + (key?.length ?? 0) + (userId?.length ?? 0);
+  return head.length + named + recordOverheadBytes;
+}

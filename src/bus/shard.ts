@@ -1,0 +1,181 @@
+/**
+ * One shard of the log: a stream with its writer and its reader, the epoch that both are in, and the positions that this
+ * node knows.
+ */
+import type { StreamPosition } from "../protocol/messages.ts";
+import type { AppendFault, Apply, LogRecord } from "./bus.ts";
+import type { Entry } from "./entry-codec.ts";
+import { EntryIndex } from "./entry-index.ts";
+import { newEpoch } from "./epochs.ts";
+import type { RedisConnection } from "./redis-connection.ts";
+import { ShardReader } from "./shard-reader.ts";
+import { ShardWriter } from "./shard-writer.ts";
+import { type EntryId, offsetOf, offsetPrefix, startOffset } from "./stream-offset.ts";
+
+export interface ShardOptions {
+  readonly key: string;
+  /** The node's incarnation. */
+  readonly writer: string;
+  readonly entriesMax: number;
+  readonly durable: boolean;
+  readonly queueBytesMax: number;
+  readonly monotonicOriginMs: number;
+}
+
+export interface ShardEvents {
+  readonly apply: Apply;
+  /** The shard has a new epoch: recoveries over this point fail. `isOwn`: it was this node that noticed the break. */
+  epochChanged(reason: string, isOwn: boolean): void;
+  /** An entry without records has been passed. */
+  moved(position: StreamPosition): void;
+  writeFailed(error: Error): void;
+  readFailed(error: Error): void;
+  /** The past has been read. */
+  caughtUp(): void;
+  written(records: number, milliseconds: number): void;
+  /** An entry of a node has arrived, by the node's incarnation; one of its own came back through the stream. */
+  heard(writer: string): void;
+}
+
+export class Shard {
+  readonly #options: ShardOptions;
+  readonly #events: ShardEvents;
+  readonly #writer: ShardWriter;
+  readonly #reader: ShardReader;
+  readonly #index: EntryIndex;
+  #epoch = ""; // before the first entry is read, or `begin`
+  #isPresent = false; // the past has been read, and what follows a break
+  #hasBegun = false; // the past had been read when it began
+  #gapEpoch: string | undefined; // the epoch of a gap in what is read up on, until a later epoch tells of it
+  #probedAtMs = 0; // when the oldest probe that has not come back was sent; 0: none
+  #tail = startOffset();
+  #knownFrom = this.#tail;
+  #readUpToMs = 0;
+
+  constructor(options: ShardOptions, writing: RedisConnection, reading: RedisConnection, events: ShardEvents) {
+    this.#options = options;
+    this.#events = events;
+    this.#index = new EntryIndex(2 * options.entriesMax);
+    this.#writer = new ShardWriter(options, writing, {
+      epoch: () => this.#epoch,
+      failed: events.writeFailed,
+      written: events.written,
+    });
+    this.#reader = new ShardReader(options, reading, {
+      entry: (entry, id, ageMs) => this.#apply(entry, id, ageMs),
+      broken: (reason) => this.#break(reason),
+      failed: events.readFailed,
+      caughtUp: () => this.#caughtUp(),
+    });
+  }
+
+  get epoch(): string {
+    return this.#epoch;
+  }
+
+  get queueBytes(): number {
+    return this.#writer.queueBytes;
+  }
+
+  /** Milliseconds that the oldest probe has been on its way through the stream; 0 where none is. */
+  get lagMs(): number {
+    return this.#probedAtMs === 0 ? 0 : performance.now() - this.#probedAtMs;
+  }
+
+  /** Entries that this node has sent off and not yet read. */
+  get unreadEntries(): number {
+    return this.#writer.unread;
+  }
+
+  /** When the last entry read was written, in unix ms by Redis' clock; 0 where none was. */
+  get readUpToMs(): number {
+    return this.#readUpToMs;
+  }
+
+  /** Starts reading; `caughtUp` tells when the past has been read. */
+  read(): void {
+    void this.#reader.run();
+  }
+
+  /** Sets the epoch of a log that held none. */
+  begin(epoch: string): void {
+    if (this.#epoch === "") this.#epoch = epoch;
+  }
+
+  append(record: LogRecord, done: (outcome: StreamPosition | AppendFault) => void): void {
+    this.#writer.append(record, done);
+  }
+
+  /** Sends an entry through the stream: when it comes back, the whole way works. */
+  probe(): void {
+    if (this.#probedAtMs === 0) this.#probedAtMs = performance.now();
+    this.#writer.probe();
+  }
+
+  tail(): StreamPosition {
+    return { offset: this.#tail, epoch: this.#epoch };
+  }
+
+  knownFrom(): string {
+    return this.#knownFrom;
+  }
+
+  knows(offset: string): boolean {
+    return offset === this.#knownFrom || this.#index.has(offset);
+  }
+
+  stop(): void {
+    this.#writer.stop();
+    this.#reader.stop();
+  }
+
+  #apply({ epoch, writer, sequence, records }: Entry, id: EntryId, ageMs: number): void {
+    if (this.#epoch === "") this.#epoch = epoch;
+    else if (epoch > this.#epoch) this.#enter(epoch, "another node noticed a break", false);
+    const prefix = offsetPrefix(id);
+    // An entry without records is a position as well: in a quiet log every node knows the latest one.
+    this.#index.add(id, Math.max(1, records.length));
+    this.#tail = offsetOf(prefix, 0);
+    this.#readUpToMs = id.ms;
+    if (records.length === 0) this.#events.moved(this.tail());
+    for (const [index, record] of records.entries()) {
+      const offset = offsetOf(prefix, index);
+      if (record !== undefined) this.#events.apply(record, { offset, epoch: this.#epoch }, ageMs);
+      this.#tail = offset;
+    }
+    if (writer === this.#options.writer) {
+      this.#writer.seen(sequence, id);
+      this.#probedAtMs = 0;
+    }
+    if (this.#hasBegun) this.#events.heard(writer);
+  }
+
+  #caughtUp(): void {
+    const gapEpoch = this.#gapEpoch;
+    this.#gapEpoch = undefined;
+    this.#isPresent = true;
+    this.#hasBegun = true;
+    // Nobody who noticed the gap lived to say so.
+    if (gapEpoch !== undefined && gapEpoch === this.#epoch) this.#break("entries of a writer are missing");
+    this.#events.caughtUp();
+  }
+
+  #break(reason: string): void {
+    if (!this.#isPresent) {
+      this.#gapEpoch = this.#epoch; // if others noticed it at the time, they tell so further on in the log
+      return;
+    }
+    this.#enter(newEpoch(this.#epoch), reason, true);
+    this.#isPresent = false;
+    this.probe(); // tells the others, also where nobody publishes
+  }
+
+  /** From here on nothing of before is known: what this node reads next may have lower ids than what it read last. */
+  #enter(epoch: string, reason: string, isOwn: boolean): void {
+    this.#epoch = epoch;
+    this.#index.clear();
+    this.#tail = startOffset();
+    this.#knownFrom = this.#tail;
+    if (this.#hasBegun) this.#events.epochChanged(reason, isOwn);
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * A gateway of several processes: this one supervises. It holds the log, the admin port and nothing else; connections
+ * are its workers'.
+ *
+ * The rule: it does little that can fail, for its workers end with it. It is started again by whoever started it.
+ */
+import cluster from "node:cluster";
+import { readFileSync } from "node:fs";
+import { extname } from "node:path";
+import { createSecureContext } from "node:tls";
+import { fileURLToPath } from "node:url";
+import { startAdmin } from "../admin/admin-server.ts";
+import type { Config } from "../config/config-schema.ts";
+import type { Gateway } from "../gateway/gateway.ts";
+import { version } from "../gateway/version.ts";
+import { limited } from "../log/limited-log.ts";
+import type { Log } from "../log/log.ts";
+import { Health } from "../metrics/health.ts";
+import { ClusterMetrics } from "./cluster-metrics.ts";
+import { createSharedLog } from "./shared-log.ts";
+import { findSharedPort } from "./shared-port.ts";
+import { Workers } from "./workers.ts";
+
+/** Starts `count` workers; resolves once all of them take connections. Rejects as `startGateway` does. */
+export async function startCluster(configured: Config, count: number, log: Log): Promise<Gateway> {
+  const port = await findSharedPort(configured.host, configured.port);
+  const config: Config = { ...configured, port };
+  cluster.setupPrimary({ exec: workerProgram, args: [], serialization: "advanced" });
+
+  const health = new Health();
+  const status = {
+    block: (reason: string) => {
+      health.block("bus", reason);
+      workers?.tellObstacle();
+    },
+    clear: () => {
+      health.clear("bus");
+      workers?.tellObstacle();
+    },
+  };
+  let workers: Workers | undefined; // before they are made, Redis may already be in trouble
+  const sharedLog = createSharedLog(config, status, log);
+  const metrics = new ClusterMetrics({
+    workers: () => workers?.processes ?? [],
+    restarts: () => workers?.restarts ?? [],
+    publications: () => sharedLog.publications,
+    ready: () => (health.ready().ok ? 1 : 0),
+    bus: sharedLog.figures,
+  });
+  let admin: Awaited<ReturnType<typeof startAdmin>> | undefined;
+  const close = async (): Promise<void> => {
+    await sharedLog.stop();
+    admin?.stop();
+  };
+  try {
+    admin = await startAdmin({
+      host: config.adminHost,
+      port: config.adminPort,
+      metrics,
+      health,
+      publicPort: () => port,
+      tls: config.tls.certFile !== "",
+      version,
+      log: limited(log, { linesPerSecond: 10 }),
+    });
+    workers = new Workers({ config, count, sharedLog, health, log, retired: (last) => metrics.retire(last) });
+    await Promise.all([sharedLog.start(), workers.start()]);
+  } catch (error) {
+    workers?.killAll();
+    await close();
+    throw error;
+  }
+  const running = workers;
+  return {
+    port,
+    adminPort: admin.port,
+    reloadCertificate() {
+      checkCertificate(config.tls); // by all workers or by none
+      running.order({ kind: "reload" });
+    },
+    async stop({ delaySeconds = config.drain.delaySeconds, seconds = config.drain.seconds } = {}) {
+      health.block("drain", "draining");
+      running.tellObstacle();
+      await running.drain(delaySeconds, seconds);
+      await close();
+    },
+  };
+}
+
+/** As TypeScript, or as what was built of it. */
+const workerProgram = fileURLToPath(new URL(`../worker-main${extname(import.meta.url)}`, import.meta.url));
+
+/** Throws where the files hold no certificate with its key. */
+function checkCertificate({ certFile, keyFile, passphrase }: Config["tls"]): void {
+  if (certFile !== "") createSecureContext({ cert: readFileSync(certFile), key: readFileSync(keyFile), passphrase });
+}

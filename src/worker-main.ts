@@ -1,0 +1,90 @@
+/**
+ * The program of one worker: a gateway without an admin port, on the port that all workers share, with the supervisor's
+ * log. It takes orders from the supervisor alone, and does not outlive it.
+ */
+import "./young-generation.ts"; // first, see there
+import cluster from "node:cluster";
+import { WorkerBus } from "./bus/worker-bus.ts";
+import { Members } from "./channel/presence.ts";
+import { type Order, type Report, reportMs } from "./cluster/control.ts";
+import { type Node, startNode } from "./gateway/gateway.ts";
+import { createLog, type Log } from "./log/log.ts";
+import { Health } from "./metrics/health.ts";
+
+const health = new Health();
+let log: Log | undefined;
+let bus: WorkerBus | undefined;
+let node: Node | undefined;
+let isDraining = false;
+
+cluster.worker?.once("disconnect", () => {
+  if (!isDraining) log?.fatal({}, "the supervisor is gone: this worker ends at once");
+  process.exit(1);
+});
+// A terminal, and systemd, send their signals to all processes; what follows from them is the supervisor's to say.
+for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => {});
+process.on("uncaughtException", (err) => {
+  log?.fatal({ err }, "the process ends: an unexpected error");
+  process.exit(1);
+});
+process.on("message", (message: Uint8Array | Order) => {
+  if (message instanceof Uint8Array) bus?.receive(message);
+  else obey(message);
+});
+setInterval(reportSnapshot, reportMs);
+report({ kind: "up" });
+
+function obey(order: Order): void {
+  switch (order.kind) {
+    case "start":
+      return void start(order);
+    case "obstacle":
+      if (order.reason === "") health.clear("supervisor");
+      else health.block("supervisor", order.reason);
+      return;
+    case "reload":
+      return reload();
+    case "drain":
+      return void drain(order);
+  }
+}
+
+async function start(order: Order & { readonly kind: "start" }): Promise<void> {
+  const { config, worker } = order;
+  log = createLog(config.log).child({ worker });
+  bus = new WorkerBus(order.bus, { send: (message) => void process.send?.(message, undefined, {}, () => {}) });
+  try {
+    node = await startNode(config, log, { bus, health, members: new Members(), sharesPort: true });
+    report({ kind: "listening" });
+  } catch (error) {
+    const { name, message, code } = error as NodeJS.ErrnoException;
+    report({ kind: "failed", error: { name, code, message } }, () => process.exit(1));
+  }
+}
+
+function reload(): void {
+  try {
+    node?.reloadCertificate();
+    log?.info({}, "certificate reloaded");
+  } catch (err) {
+    log?.error({ err }, "certificate not reloaded: the old one stays");
+  }
+}
+
+async function drain(times: { readonly delaySeconds: number; readonly seconds: number }): Promise<void> {
+  isDraining = true;
+  await node?.stop(times);
+  process.exit(0);
+}
+
+function reportSnapshot(): void {
+  const taken = node?.metrics.snapshot() ?? Promise.resolve([]);
+  taken.then(
+    (metrics) => report({ kind: "snapshot", metrics }),
+    (err: unknown) => log?.error({ err }, "cannot read the metrics"),
+  );
+}
+
+function report(message: Report, sent: () => void = () => {}): void {
+  process.send?.(message, undefined, {}, sent);
+}

@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { pack, unpack } from "msgpackr";
+import type { LogRecord, PublicationRecord } from "../../src/bus/bus.ts";
+import { decodeEntry, encodeEntry } from "../../src/bus/entry-codec.ts";
+
+const publication: PublicationRecord = {
+  kind: "publication",
+  channel: "chat.room",
+  head: '{"action":"message","message":"日本 \u0000 🏳️"',
+  sender: 2 ** 53 - 1,
+  echo: false,
+  target: { connections: [1, 2 ** 53 - 1, -1], users: ["anna", ""] },
+  key: "key",
+  userId: "42",
+  acceptedAtMs: 1000.5,
+};
+
+const records: LogRecord[] = [
+  publication,
+  { ...publication, target: undefined, key: undefined, userId: undefined, echo: true },
+  { ...publication, target: { connections: [], users: [] } },
+  { kind: "join", channel: "presence.a", session: "node.1", member: { user_id: 7, role: "user" } },
+  { kind: "leave", channel: "presence.a", session: "node.1", member: { connection_id: 9 } },
+  { kind: "node_started", node: "abc" },
+  { kind: "node_ended", node: "" },
+];
+
+const entry = { epoch: "e1", writer: "node", sequence: 7, records };
+const encode = (value: unknown): Buffer => pack(value);
+
+describe("An entry", () => {
+  it("comes back as it was: every kind of record, every field", () => {
+    assert.deepEqual(decodeEntry(encodeEntry(entry, 0), 0), entry);
+    assert.deepEqual(decodeEntry(encodeEntry({ ...entry, records: [] }, 0), 0), { ...entry, records: [] });
+  });
+
+  it("carries times that another process, whose clock began elsewhere, can read", () => {
+    const [record] = decodeEntry(encodeEntry(entry, 1_000_000), 1_000_400)!.records;
+    assert.equal((record as PublicationRecord).acceptedAtMs, 1000.5 - 400);
+  });
+
+  it("is the same bytes whenever it is encoded again: a second copy can be told from another entry", () => {
+    assert.deepEqual(encodeEntry(entry, 5), encodeEntry(structuredClone(entry), 5));
+  });
+
+  it("keeps the place of a record whose kind is unknown, so that releases agree on the offsets of the others", () => {
+    const packed = unpack(encodeEntry(entry, 0)) as [number, string, string, number, unknown[][]];
+    packed[4].splice(1, 0, [99, "of a later release"]);
+    const decoded = decodeEntry(encode(packed), 0)!;
+    assert.deepEqual(decoded.records, [records[0], undefined, ...records.slice(1)]);
+  });
+
+  it("is skipped where its version is another one, or it is no entry at all", () => {
+    const packed = unpack(encodeEntry(entry, 0)) as unknown[];
+    const foreign = [
+      encode([2, ...packed.slice(1)]),
+      encode({ epoch: "e1" }),
+      encode([1]),
+      encode([1, "e1", "node", "7", []]),
+      encode([1, "e1", "node", 7, "records"]),
+      encode([1, "e1", "node", 7, [null]]),
+      Buffer.from(""),
+      Buffer.from("plain text"),
+      Buffer.from([0xc1, 0xff]),
+      encodeEntry(entry, 0).subarray(0, 20),
+    ];
+    for (const [i, bytes] of foreign.entries()) assert.equal(decodeEntry(bytes, 0), undefined, `number ${i}`);
+  });
+});

@@ -1,0 +1,156 @@
+/** The contract of a bus on real Redis, and what the Redis bus promises besides. */
+import assert from "node:assert/strict";
+import { after, before, describe, it, type TestContext } from "node:test";
+import type { BusLog, BusStatus } from "../../src/bus/bus-status.ts";
+import { decodeEntry, encodeEntry } from "../../src/bus/entry-codec.ts";
+import { RedisBus } from "../../src/bus/redis-bus.ts";
+import { offsetOf, offsetPrefix, parseEntryId } from "../../src/bus/stream-offset.ts";
+import { loadConfig } from "../../src/config/load-config.ts";
+import { eventually, startRedis, type TestRedis } from "../support/redis.ts";
+import { busContract } from "./contract.ts";
+
+const silent: BusLog & BusStatus = { info() {}, warn() {}, block() {}, clear() {} };
+
+describe("RedisBus on real Redis", () => {
+  let redis: TestRedis;
+  const cleanups: (() => unknown)[] = [];
+  before(async () => {
+    redis = await startRedis({
+      after: (cleanup: () => unknown) => void cleanups.push(cleanup),
+    } as unknown as TestContext);
+  });
+  after(async () => {
+    for (const cleanup of cleanups.reverse()) await cleanup();
+  });
+
+  let logs = 0; // each a prefix of its own
+  const createNodes = (count: number, shards: number) => async () => {
+    logs += 1;
+    const settings = { enabled: true, url: redis.url, prefix: `log${logs}:`, shards };
+    const { config } = loadConfig({ env: {}, flags: { redis: settings } });
+    return Array.from({ length: count }, () => new RedisBus(config.redis, silent, silent, () => []));
+  };
+  busContract("One node, one stream", createNodes(1, 1));
+  busContract("Three nodes, one stream", createNodes(3, 1));
+  busContract("Three nodes, three streams", createNodes(3, 3));
+
+  /** A node and the texts it applies; `append` writes an entry of another writer into its stream. */
+  const startNode = async (
+    t: TestContext,
+    before: (append: (...entry: WrittenEntry) => Promise<string>) => Promise<unknown>,
+  ) => {
+    const [bus] = await createNodes(1, 1)();
+    const key = `log${logs}:stream:0`;
+    const append = async (epoch: string, sequence: number, ...texts: string[]): Promise<string> => {
+      const records = texts.map((text) => ({ ...publication, head: text }));
+      const bytes = encodeEntry({ epoch, writer: "other", sequence, records }, 0);
+      return (await redis.client.xadd(key, "*", "v", bytes)) as string;
+    };
+    await before(append);
+    const applied: string[] = [];
+    await bus!.start((record) => {
+      if (record.kind === "publication") applied.push(record.head);
+    });
+    t.after(() => bus!.stop());
+    const offset = (id: string) => offsetOf(offsetPrefix(parseEntryId(id)), 0);
+    return { bus: bus!, key, append, applied, offset, epoch: () => bus!.tail("chat").epoch };
+  };
+
+  describe("What a reader makes of other nodes' entries", () => {
+    it("an entry that comes twice is applied once", async (t) => {
+      const { append, applied, epoch } = await startNode(t, (write) => write("0a", 1, "a"));
+      await append("0a", 2, "b", "c");
+      await append("0a", 2, "b", "c");
+      await append("0a", 1, "a");
+      await append("0a", 3, "d");
+      await eventually(() => applied.at(-1) === "d", "d");
+      assert.deepEqual(applied, ["a", "b", "c", "d"]);
+      assert.equal(epoch(), "0a");
+    });
+
+    it("an entry that is missing makes a new epoch, and what was before it is not known any more", async (t) => {
+      let first = "";
+      const node = await startNode(t, async (append) => {
+        first = await append("0a", 1, "a");
+      });
+      assert.equal(node.bus.knows("chat", node.offset(first)), true);
+      const later = await node.append("0a", 3, "c");
+      await eventually(() => node.applied.at(-1) === "c", "c");
+      assert.equal(node.epoch() > "0a", true);
+      assert.equal(node.bus.knows("chat", node.offset(first)), false);
+      assert.equal(node.bus.knows("chat", node.offset(later)), true);
+      const { epoch } = node.bus.tail("chat");
+      await eventually(async () => {
+        const [entry] = await redis.client.xrevrangeBuffer(node.key, "+", "-", "COUNT", 1);
+        return decodeEntry(entry![1][1]!, 0)?.epoch === epoch;
+      }, "the new epoch in the log");
+    });
+
+    it("a gap in the past of which the log tells is no news to a node that starts", async (t) => {
+      const { epoch, bus, offset, applied } = await startNode(t, async (append) => {
+        await append("0a", 1, "a");
+        await append("0a", 3, "c");
+        await append("0b", 4, "d");
+      });
+      assert.deepEqual([epoch(), applied], ["0b", ["a", "c", "d"]]);
+      assert.equal(bus.knows("chat", offset("1-0")), false);
+    });
+
+    it("a gap in the past of which nobody told makes a new epoch", async (t) => {
+      let first = "";
+      const { epoch, bus, offset } = await startNode(t, async (append) => {
+        first = await append("0a", 1, "a");
+        await append("0a", 3, "c");
+      });
+      assert.equal(epoch() > "0a", true);
+      assert.equal(bus.knows("chat", offset(first)), false);
+    });
+
+    it("a later epoch is taken over, an earlier one is not", async (t) => {
+      const { append, applied, epoch } = await startNode(t, (write) => write("0b", 1, "a"));
+      await append("0c", 2, "b");
+      await append("0a", 3, "c");
+      await eventually(() => applied.at(-1) === "c", "c");
+      assert.equal(epoch(), "0c");
+    });
+
+    it("a log that begins again below the cursor, as after a failover to a slow clock, is noticed and read", async (t) => {
+      const { key, append, applied, epoch } = await startNode(t, (write) => write("0a", 1, "a"));
+      const inAnHour = `${Date.now() + 3_600_000}-0`;
+      const records = [{ ...publication, head: "b" }];
+      await redis.client.xadd(
+        key,
+        inAnHour,
+        "v",
+        encodeEntry({ epoch: "0a", writer: "other", sequence: 2, records }, 0),
+      );
+      await eventually(() => applied.at(-1) === "b", "b");
+      await redis.client.del(key);
+      await append("0a", 3, "c");
+      await eventually(() => applied.at(-1) === "c", "c");
+      assert.equal(epoch() > "0a", true);
+    });
+
+    it("what is no entry is passed over", async (t) => {
+      const { append, applied, epoch, key } = await startNode(t, (write) => write("0a", 1, "a"));
+      await redis.client.xadd(key, "*", "other", "field");
+      await redis.client.xadd(key, "*", "v", Buffer.from([0xc1]));
+      await append("0a", 2, "b");
+      await eventually(() => applied.at(-1) === "b", "b");
+      assert.equal(epoch(), "0a");
+    });
+  });
+});
+
+type WrittenEntry = [epoch: string, sequence: number, ...texts: string[]];
+
+const publication = {
+  kind: "publication",
+  channel: "chat",
+  sender: 1,
+  echo: true,
+  target: undefined,
+  key: undefined,
+  userId: undefined,
+  acceptedAtMs: 0,
+} as const;

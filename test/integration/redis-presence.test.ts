@@ -1,0 +1,143 @@
+/** Presence across nodes: one join and one leave for each user, whatever happens to tabs and nodes. */
+import assert from "node:assert/strict";
+import { describe, it, type TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { connect, type TestClient } from "../support/client.ts";
+import { testSecret } from "../support/gateway.ts";
+import { type NodeProcess, startNodeProcess } from "../support/node-process.ts";
+import { eventually, startRedis } from "../support/redis.ts";
+import { token } from "../support/tokens.ts";
+import { startNodes } from "./redis-nodes.ts";
+import { countedSettings } from "./redis-traffic.ts";
+
+const channel = "presence.lobby";
+const leaseSeconds = 4;
+const presence = { presence: { leaveGraceSeconds: 0 }, channels: { "presence.>": { presence: true } } };
+
+async function join(t: TestContext, { port }: { port: number }, user: string): Promise<TestClient> {
+  const client = await connect(t, `ws://127.0.0.1:${port}?token=${token({ user_id: user })}`);
+  await client.subscribe(channel);
+  return client;
+}
+
+/** "+anna" and "-anna", as `client` was told. */
+const told = (client: TestClient, user: string): string[] =>
+  client.frames
+    .filter(({ action, event }) => action === "presence" && event !== undefined)
+    .map(({ event, member }) => `${event === "join" ? "+" : "-"}${(member as { user_id: string }).user_id}`)
+    .filter((line) => line.slice(1) === user);
+
+async function members(client: TestClient): Promise<string[]> {
+  const reply = await client.ask("presence", { channel });
+  return (reply.members as { user_id: string }[]).map(({ user_id }) => user_id).sort();
+}
+
+const here = (client: TestClient, ...users: string[]) =>
+  eventually(async () => JSON.stringify(await members(client)) === JSON.stringify(users), `${users} are here`);
+
+describe("Presence across nodes", { timeout: 110_000 }, () => {
+  it("is one join and one leave for a user with tabs on several nodes, the same list everywhere", async (t) => {
+    const redis = await startRedis(t);
+    const nodes = await startNodes(t, [redis.url, redis.url, redis.url], {}, presence);
+    const watchers = await Promise.all(nodes.map((node, n) => join(t, node, `watcher${n}`)));
+    const tabs = [await join(t, nodes[0]!, "anna"), await join(t, nodes[1]!, "anna"), await join(t, nodes[1]!, "anna")];
+    for (const watcher of watchers) await here(watcher, "anna", "watcher0", "watcher1", "watcher2");
+    for (const tab of tabs.slice(0, 2)) tab.socket.terminate();
+    await sleep(300);
+    for (const watcher of watchers) assert.deepEqual(told(watcher, "anna"), ["+anna"]);
+    await tabs[2]!.ask("unsubscribe", { channel });
+    for (const watcher of watchers) {
+      await here(watcher, "watcher0", "watcher1", "watcher2");
+      assert.deepEqual(told(watcher, "anna"), ["+anna", "-anna"]);
+    }
+    const [late] = await startNodes(t, [redis.url], {}, presence);
+    const joined = await connect(t, late!.url);
+    assert.deepEqual(await members(joined), ["watcher0", "watcher1", "watcher2"], "a node that starts knows them");
+  });
+
+  it("goes on when a node stops in order: its members have left when it is gone", async (t) => {
+    const redis = await startRedis(t);
+    const [first, second] = await startNodes(t, [redis.url, redis.url], {}, presence);
+    const watcher = await join(t, first!, "watcher");
+    await join(t, second!, "anna");
+    await here(watcher, "anna", "watcher");
+    await second!.stop({ delaySeconds: 0, seconds: 0 });
+    await here(watcher, "watcher");
+    await sleep(300);
+    assert.deepEqual(told(watcher, "anna"), ["+anna", "-anna"]);
+  });
+
+  it("survives FLUSHALL, lost leases, and Redis restarted empty: nobody leaves who is here", async (t) => {
+    const redis = await startRedis(t);
+    const nodes = await startNodes(t, [redis.url, redis.url], { leaseSeconds: 2 }, presence);
+    const [near, far] = [await join(t, nodes[0]!, "near"), await join(t, nodes[1]!, "far")];
+    await here(near, "far", "near");
+    await redis.client.flushall();
+    await sleep(1000);
+    for (let n = 0; n < 150; n += 1) {
+      const keys = await redis.client.keys("websocket:alive:*"); // the nodes live, and write into the log
+      if (keys.length > 0) await redis.client.del(keys);
+      await sleep(20);
+    }
+    await redis.stopAndForget();
+    await redis.start();
+    await sleep(4000);
+    for (const client of [near, far]) {
+      await here(client, "far", "near");
+      assert.deepEqual(
+        [told(client, "near"), told(client, "far")].flat().filter((line) => line.startsWith("-")),
+        [],
+      );
+    }
+    const again = await join(t, nodes[1]!, "third");
+    await here(near, "far", "near", "third");
+    again.socket.terminate();
+    await here(near, "far", "near");
+  });
+});
+
+describe("A node that", { timeout: 110_000 }, () => {
+  const startTwo = async (t: TestContext): Promise<NodeProcess[]> => {
+    const redis = await startRedis(t);
+    const settings = { ...countedSettings(redis.url, { leaseSeconds }), ...presence, auth: { secret: testSecret } };
+    return Promise.all([0, 1, 2].map(() => startNodeProcess(t, settings)));
+  };
+
+  it("is killed leaves no ghosts: its members leave once, everywhere, within the lease", async (t) => {
+    const [first, second, doomed] = await startTwo(t);
+    const watchers = [await join(t, first!, "w1"), await join(t, second!, "w2")];
+    await join(t, doomed!, "anna");
+    await join(t, doomed!, "both");
+    await join(t, first!, "both");
+    for (const watcher of watchers) await here(watcher, "anna", "both", "w1", "w2");
+    await doomed!.child.kill("SIGKILL");
+    const killedMs = performance.now();
+    for (const watcher of watchers) await here(watcher, "both", "w1", "w2");
+    const tookMs = performance.now() - killedMs;
+    t.diagnostic(`left after ${Math.round(tookMs)} ms, of a lease of ${leaseSeconds} s`);
+    assert.equal(tookMs <= leaseSeconds * 1000, true, `${tookMs} ms`);
+    await doomed!.start();
+    const newcomer = await join(t, doomed!, "carl");
+    for (const client of [...watchers, newcomer]) await here(client, "both", "carl", "w1", "w2");
+    await sleep(2000);
+    for (const watcher of watchers) {
+      assert.deepEqual(told(watcher, "anna"), ["+anna", "-anna"]);
+      assert.deepEqual(told(watcher, "both"), ["+both"]);
+      assert.deepEqual(told(watcher, "carl"), ["+carl"]);
+    }
+  });
+
+  it("is stopped for longer than its lease comes back with its members, and catches up", async (t) => {
+    const [first, second, frozen] = await startTwo(t);
+    const watchers = [await join(t, first!, "w1"), await join(t, second!, "w2")];
+    const anna = await join(t, frozen!, "anna");
+    await here(watchers[0]!, "anna", "w1", "w2");
+    frozen!.child.process.kill("SIGSTOP");
+    for (const watcher of watchers) await here(watcher, "w1", "w2");
+    await sleep(1000);
+    frozen!.child.process.kill("SIGCONT");
+    for (const client of [...watchers, anna]) await here(client, "anna", "w1", "w2");
+    for (const watcher of watchers) assert.deepEqual(told(watcher, "anna"), ["+anna", "-anna", "+anna"]);
+    assert.equal(anna.closed, undefined);
+  });
+});

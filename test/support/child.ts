@@ -1,0 +1,97 @@
+/** Programs that a test runs as processes of their own: none of them outlives the test. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+
+const running = new Set<ChildProcess>();
+const endAll = (): void => {
+  for (const child of running) child.kill("SIGKILL");
+};
+process.once("exit", endAll);
+process.once("SIGTERM", () => {
+  endAll(); // the runner's time-out: nobody else would
+  process.exit(143);
+});
+
+/** A running program and what it has printed. */
+export class Child {
+  readonly process: ChildProcess;
+  /** Standard output and standard error, as they came. */
+  output = "";
+
+  constructor(t: TestContext, command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+    const { PATH, HOME } = process.env;
+    this.process = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env: { PATH, HOME, TZ: "UTC", ...env } });
+    running.add(this.process);
+    this.process.once("exit", () => running.delete(this.process));
+    for (const stream of [this.process.stdout, this.process.stderr]) {
+      stream?.on("data", (chunk: Buffer) => {
+        this.output += chunk.toString();
+      });
+    }
+    t.after(() => this.kill("SIGKILL"));
+  }
+
+  get isRunning(): boolean {
+    return this.process.exitCode === null && this.process.signalCode === null;
+  }
+
+  /** Sends a signal that ends it; resolves once it has. */
+  async kill(signal: NodeJS.Signals): Promise<void> {
+    if (!this.isRunning) return;
+    const ended = once(this.process, "exit");
+    this.process.kill(signal);
+    await ended;
+  }
+
+  /** Resolves once `pattern` was printed; rejects where the program ended without it, or took more than 20 s. */
+  async printed(pattern: RegExp): Promise<void> {
+    await until(
+      () => {
+        if (pattern.test(this.output)) return true;
+        if (!this.isRunning) throw new Error(`ended without ${pattern}: ${this.output.slice(-2000)}`);
+        return false;
+      },
+      () => `no ${pattern} from ${this.process.spawnfile}: ${this.output.slice(-2000)}`,
+    );
+  }
+}
+
+const untilMs = 20_000;
+
+/** Asks every 20 ms until the answer is yes; rejects with `failure` after `withinMs`, or with what `holds` throws. */
+export async function until(
+  holds: () => boolean | Promise<boolean>,
+  failure: () => string,
+  withinMs = untilMs,
+): Promise<void> {
+  const startedMs = performance.now();
+  while (!(await holds())) {
+    if (performance.now() - startedMs > withinMs) throw new Error(`${failure()} (after ${withinMs} ms)`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** A port of loopback that was free a moment ago. Below 32768, so that no outgoing connection takes it meanwhile. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 15_000 + Math.floor(Math.random() * 17_000);
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false));
+      server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+    });
+    if (isFree) return port;
+  }
+}
+
+/** A folder that goes with the test. */
+export async function temporaryFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "tidegate-test-"));
+  t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
+  return folder;
+}

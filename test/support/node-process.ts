@@ -1,0 +1,54 @@
+/** A gateway as a process of its own, that a test can end and start again on the same port. */
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+import { Child, freePort, temporaryFolder, until } from "./child.ts";
+
+const project = fileURLToPath(new URL("../..", import.meta.url));
+
+export interface NodeProcess {
+  readonly port: number;
+  readonly adminPort: number;
+  /** The process of the moment: another one after `start`. */
+  readonly child: Child;
+  /** Starts it again, after it ended; resolves once it is ready. */
+  start(): Promise<void>;
+  /** The log lines of the present process whose text is `text`. */
+  logLines(text: string): Record<string, unknown>[];
+}
+
+/** Starts a node with `settings` over the defaults; resolves once it is ready for clients. */
+export async function startNodeProcess(t: TestContext, settings: Record<string, unknown>): Promise<NodeProcess> {
+  const file = join(await temporaryFolder(t), "gateway.json");
+  const [port, adminPort] = [await freePort(), await freePort()];
+  const defaults = { host: "127.0.0.1", maxMessagesPerMinute: 0, log: { level: "debug", format: "json" } };
+  await writeFile(file, JSON.stringify({ ...defaults, ...settings, port, adminPort }));
+  const program = ["--import", "tsx", join(project, "src/main.ts"), "serve", "--config", file];
+  const start = async (): Promise<Child> => {
+    const child = new Child(t, process.execPath, program);
+    await child.printed(/"listening"/);
+    await until(
+      async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok,
+      () => `not ready: ${child.output.slice(-2000)}`,
+    );
+    return child;
+  };
+  let child = await start();
+  return {
+    port,
+    adminPort,
+    get child() {
+      return child;
+    },
+    async start() {
+      child = await start();
+    },
+    logLines: (text) =>
+      child.output
+        .split("\n")
+        .filter((line) => line.startsWith("{"))
+        .map((line) => JSON.parse(line) as Record<string, unknown>)
+        .filter(({ msg }) => msg === text),
+  };
+}
