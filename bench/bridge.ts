@@ -22,7 +22,7 @@ export interface BridgeFigures {
 
 interface System {
   readonly name: string;
-  /** What the load process is told. */
+  /** What the load process is told: whose dialect is spoken. */
   readonly kind: "tidegate" | "socket.io" | "pubsub";
   /** The two gateways' command lines. */
   readonly servers: readonly (readonly string[])[];
@@ -31,9 +31,10 @@ interface System {
 const redisPort = 9598;
 const ports = [9596, 9597];
 const compiled = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
+const tidegate = "tidegate";
 const systems: readonly System[] = [
   {
-    name: "tidegate",
+    name: tidegate,
     kind: "tidegate",
     servers: ports.map((port) => [
       ...[compiled("../../main.js"), "serve", "--port", `${port}`, "--admin-port", "0"],
@@ -44,6 +45,11 @@ const systems: readonly System[] = [
     name: "socket.io + redis-streams-adapter",
     kind: "socket.io",
     servers: ports.map((port) => [compiled("peers/socket.io-streams.js"), `${port}`, `${redisPort}`]),
+  },
+  {
+    name: "uWebSockets.js + PUBLISH/SUBSCRIBE",
+    kind: "tidegate",
+    servers: ports.map((port) => [compiled("peers/uws-pubsub.js"), `${port}`, `${redisPort}`]),
   },
   { name: "redis PUBLISH/SUBSCRIBE, no gateway", kind: "pubsub", servers: [] },
 ];
@@ -81,16 +87,17 @@ export async function bridge(
 }
 
 async function measure(
-  { kind, servers }: System,
+  { name, kind, servers }: System,
   { warmUp, measured }: { warmUp: number; measured: number },
 ): Promise<BridgeRun> {
   const children: ChildProcess[] = [];
+  const isGateway = name === tidegate;
   try {
     const redisArgs = ["--port", `${redisPort}`, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
     children.push(await start(0, "redis-server", redisArgs, /Ready to accept connections/));
     for (const [index, args] of servers.entries())
-      children.push(await start(index + 1, process.execPath, args, kind === "tidegate" ? undefined : /ready/));
-    if (kind === "tidegate") await Promise.all(ports.map(ready));
+      children.push(await start(index + 1, process.execPath, args, isGateway ? undefined : /ready/));
+    if (isGateway) await Promise.all(ports.map(ready));
     const loadPorts = kind === "pubsub" ? [redisPort, redisPort] : ports;
     const args = [compiled("load/bridge-load.js"), kind, ...loadPorts, warmUp, measured].map(String);
     const load = pinned(3, process.execPath, args);

@@ -68,7 +68,7 @@ export async function openBridge(
     if (at !== -1 && at < to) onMessage(numberAt(bytes, at + dialect.mark.length));
   });
   const sockets: Socket[] = [];
-  for (let i = 0; i < publishers; i += 1) sockets.push(await open(dialect, ports[0], undefined, () => {}));
+  for (let i = 0; i < publishers; i += 1) sockets.push(await open(dialect, ports[0], undefined, refusedIsFault));
   const waiting: Buffer[][] = sockets.map(() => []);
   let next = 0;
   return {
@@ -84,6 +84,12 @@ export async function openBridge(
       }
     },
   };
+}
+
+/** A publisher gets acknowledgements, or nothing: a refusal would be a message fewer that nobody notices. */
+function refusedIsFault(bytes: Buffer, from: number, to: number): void {
+  const at = bytes.indexOf('"success":false', from, "latin1");
+  if (at !== -1 && at < to) throw new Error(`a publication was refused: ${bytes.toString("utf8", from, to)}`);
 }
 
 /** A number of ten decimal digits. */

@@ -6,10 +6,12 @@
  * version; kinds that a reader does not know are left out but keep their place, so that neighbouring releases agree on the
  * offsets of the others.
  */
-import { Packr } from "msgpackr";
+import { Packr, RESET_BUFFER_MODE } from "msgpackr";
 import type { LogRecord, Member } from "./bus.ts";
 
 const version = 1;
+/** MessagePack's "array 32": a length in four bytes, most significant first. Source: the MessagePack specification. */
+const array32 = 0xdd;
 
 export interface Entry {
   readonly epoch: string;
@@ -21,20 +23,24 @@ export interface Entry {
 
 const packr = new Packr({ useRecords: false, moreTypes: false });
 
-/** `monotonicOriginMs` turns this process' monotonic times into ones that other machines can compare. */
-export function encodeEntry(
-  entry: Entry & { readonly records: readonly LogRecord[] },
-  monotonicOriginMs: number,
+/**
+ * One record as it stands in an entry; valid until the next one is packed. `originMs` turns this process' monotonic times
+ * into ones that other machines can compare. Hot path.
+ */
+export function packRecord(record: LogRecord, originMs: number): Uint8Array {
+  return packr.pack(encodeRecord(record, originMs), RESET_BUFFER_MODE);
+}
+
+/** An entry of `count` records, which stand in `records` one behind the other. */
+export function packEntry(
+  { epoch, writer, sequence }: Omit<Entry, "records">,
+  count: number,
+  records: Uint8Array,
 ): Buffer {
-  const { epoch, writer, sequence } = entry;
-  const records: readonly LogRecord[] = entry.records;
-  return packr.pack([
-    version,
-    epoch,
-    writer,
-    sequence,
-    records.map((record) => encodeRecord(record, monotonicOriginMs)),
-  ]);
+  const head = packr.pack([version, epoch, writer, sequence, []]);
+  // Its last byte is the empty array: here it gets a length, and elements.
+  const length = Buffer.from([array32, count >>> 24, count >>> 16, count >>> 8, count]);
+  return Buffer.concat([head.subarray(0, -1), length, records]);
 }
 
 /** `undefined` for bytes that are no entry of a version that this release can read. */

@@ -8,7 +8,7 @@
 import { setTimeout } from "node:timers/promises";
 import type { StreamPosition } from "../protocol/messages.ts";
 import type { AppendFault, LogRecord } from "./bus.ts";
-import { encodeEntry } from "./entry-codec.ts";
+import { EntryBatch } from "./entry-batch.ts";
 import type { RedisConnection } from "./redis-connection.ts";
 import { type EntryId, offsetOf, offsetPrefix, parseEntryId, recordsPerEntryMax } from "./stream-offset.ts";
 
@@ -31,25 +31,22 @@ export interface WriterEvents {
   written(records: number, milliseconds: number): void;
 }
 
-interface Waiting {
-  readonly record: LogRecord;
-  readonly bytes: number;
-  readonly done: (outcome: StreamPosition | AppendFault) => void;
-}
+type Done = (outcome: StreamPosition | AppendFault) => void;
 
 const commandTimeoutMs = 4000; // a server that takes 2 s for each answer is slow, not gone
 const replicaTimeoutMs = 1000;
 const retryPauseMs = 100;
 /** For the reader to come upon the first copy of an entry that was sent more than once. */
 const firstCopyMs = 2000;
-const batchBytesMax = 512 * 1024;
-const recordOverheadBytes = 100;
+const batchBytesMax = 128 * 1024;
+/** What a waiting record takes besides its bytes: whoever is told, and what that one remembers. */
+const recordOverheadBytes = 200;
 
 export class ShardWriter {
   readonly #options: WriterOptions;
   readonly #connection: RedisConnection;
   readonly #events: WriterEvents;
-  #queue: Waiting[] = [];
+  #queue: EntryBatch<Done>[] = []; // the last one is filled
   #queueBytes = 0; // of the queue and the batch in flight
   #sequence = 0;
   #lastSeen = 0; // sequence of the last own entry that the reader has seen
@@ -73,13 +70,17 @@ export class ShardWriter {
     return this.#sequence - this.#lastSeen;
   }
 
-  append(record: LogRecord, done: (outcome: StreamPosition | AppendFault) => void): void {
-    const bytes = sizeOf(record);
-    const { queueBytesMax } = this.#options;
+  /** Hot path. */
+  append(record: LogRecord, done: Done): void {
+    const { queueBytesMax, monotonicOriginMs } = this.#options;
     const bytesMax = record.kind === "publication" ? queueBytesMax : 2 * queueBytesMax;
-    if (this.#isStopped || this.#queueBytes + bytes > bytesMax) return done("unavailable");
-    this.#queueBytes += bytes;
-    this.#queue.push({ record, bytes, done });
+    if (this.#isStopped || this.#queueBytes > bytesMax) return done("unavailable");
+    let batch = this.#queue.at(-1);
+    if (batch === undefined || batch.byteLength >= batchBytesMax || batch.companions.length === recordsPerEntryMax) {
+      batch = new EntryBatch();
+      this.#queue.push(batch);
+    }
+    this.#queueBytes += batch.add(record, monotonicOriginMs, done) + recordOverheadBytes;
     this.#wake();
   }
 
@@ -97,10 +98,7 @@ export class ShardWriter {
   /** Refuses everything that waits, and what comes later. */
   stop(): void {
     this.#isStopped = true;
-    for (const { bytes, done } of this.#queue.splice(0)) {
-      this.#queueBytes -= bytes;
-      done("unavailable");
-    }
+    for (const batch of this.#queue.splice(0)) this.#settle(batch, "unavailable");
   }
 
   #wake(isProbe = false): void {
@@ -111,35 +109,33 @@ export class ShardWriter {
   }
 
   async #writeAll(isProbe: boolean): Promise<void> {
-    for (let first = isProbe; (first || this.#queue.length > 0) && !this.#isStopped; first = false) {
-      const batch = this.#takeBatch();
+    for (let isFirst = isProbe; (isFirst || this.#queue.length > 0) && !this.#isStopped; isFirst = false) {
+      const batch = this.#queue.shift() ?? new EntryBatch<Done>();
       const startedMs = performance.now();
-      const id = await this.#write(batch.map(({ record }) => record));
-      const prefix = id && offsetPrefix(id);
-      const epoch = this.#events.epoch();
-      for (const [index, { bytes, done }] of batch.entries()) {
-        this.#queueBytes -= bytes;
-        done(prefix === undefined ? "unavailable" : { offset: offsetOf(prefix, index), epoch });
-      }
+      const id = await this.#write(batch);
+      this.#settle(batch, id ?? "unavailable");
       if (id === undefined) break; // stopped
-      if (batch.length > 0) this.#events.written(batch.length, performance.now() - startedMs);
+      const records = batch.companions.length;
+      if (records > 0) this.#events.written(records, performance.now() - startedMs);
     }
     this.#isWriting = false;
     if (this.#queue.length > 0) this.#wake();
   }
 
-  #takeBatch(): Waiting[] {
-    let bytes = 0;
-    let count = 0;
-    while (count < this.#queue.length && count < recordsPerEntryMax && (count === 0 || bytes < batchBytesMax)) {
-      bytes += this.#queue[count]!.bytes;
-      count += 1;
+  #settle(batch: EntryBatch<Done>, outcome: EntryId | AppendFault): void {
+    const { companions, byteLength } = batch;
+    this.#queueBytes -= byteLength + companions.length * recordOverheadBytes;
+    if (outcome === "unavailable") {
+      for (const done of companions) done(outcome);
+      return;
     }
-    return this.#queue.splice(0, count);
+    const prefix = offsetPrefix(outcome);
+    const epoch = this.#events.epoch();
+    for (const [index, done] of companions.entries()) done({ offset: offsetOf(prefix, index), epoch });
   }
 
   /** Resolves to the entry's id once the stream has it, however many attempts that takes; `undefined` once stopped. */
-  async #write(records: readonly LogRecord[]): Promise<EntryId | undefined> {
+  async #write(batch: EntryBatch<Done>): Promise<EntryId | undefined> {
     this.#sequence += 1;
     const sequence = this.#sequence;
     let seenId: EntryId | undefined;
@@ -159,7 +155,7 @@ export class ShardWriter {
       try {
         if (added === undefined || addedBy !== this.#connection.generation) {
           addedBy = this.#connection.generation;
-          const adding = this.#add(sequence, records);
+          const adding = this.#add(sequence, batch);
           added = await (durable ? adding : Promise.race([adding, seen])); // the reader may be faster than the answer
         }
         if (durable) await this.#replicated();
@@ -175,10 +171,10 @@ export class ShardWriter {
     return seenId ?? added;
   }
 
-  async #add(sequence: number, records: readonly LogRecord[]): Promise<EntryId> {
-    const { key, writer, entriesMax, monotonicOriginMs } = this.#options;
+  async #add(sequence: number, batch: EntryBatch<Done>): Promise<EntryId> {
+    const { key, writer, entriesMax } = this.#options;
     // The epoch may change between attempts; the records and their sequence do not.
-    const bytes = encodeEntry({ epoch: this.#events.epoch(), writer, sequence, records }, monotonicOriginMs);
+    const bytes = batch.entry(this.#events.epoch(), writer, sequence);
     const id = await this.#connection.run(
       (client) => client.xadd(key, "MAXLEN", "~", entriesMax, "*", "v", bytes),
       commandTimeoutMs,
@@ -197,13 +193,4 @@ export class ShardWriter {
     if (error) throw error;
     if (!(Number(replicas) >= 1)) throw new Error("no replica has confirmed the entry (redis.durable)");
   }
-}
-
-/** About what a record takes in memory and in the entry. */
-function sizeOf(record: LogRecord): number {
-  if (record.kind !== "publication") return 2 * recordOverheadBytes;
-  const { head, target, key, userId } = record;
-  const users = target === undefined ? 0 : target.users.reduce((sum, user) => sum + user.length + 8, 0);
-  const named = users + 8 * (target?.connections.length ?? 0) + (key?.length ?? 0) + (userId?.length ?? 0);
-  return head.length + named + recordOverheadBytes;
 }

@@ -1,13 +1,15 @@
 /**
  * What a channel does with a publication on its way into the log, and with every record that comes out of it.
  */
-import type { Bus, LogRecord, MembershipRecord, PublicationRecord } from "../bus/bus.ts";
+import type { AppendFault, Bus, LogRecord, MembershipRecord, PublicationRecord } from "../bus/bus.ts";
 import type { Clock } from "../clock/clock.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { Counters } from "../metrics/counters.ts";
 import { messageSent, publicationHead, transcode, withPosition } from "../protocol/encode.ts";
-import type { History as HistoryRequest, Presence, Publish, StreamPosition } from "../protocol/messages.ts";
+import type { FrameId } from "../protocol/frame-id.ts";
+import type { History as HistoryRequest, Presence, Publish, StreamPosition, Target } from "../protocol/messages.ts";
 import { type Refusal, refusal } from "../protocol/refusal.ts";
+import { Acknowledgements } from "./acknowledgements.ts";
 import { type FanOut, topicOf } from "./fan-out.ts";
 import type { History } from "./history.ts";
 import type { Idempotency } from "./idempotency.ts";
@@ -29,6 +31,7 @@ export interface ChannelParts {
 
 export class Channels {
   readonly #parts: ChannelParts;
+  readonly #acknowledgements = new Acknowledgements();
 
   constructor(parts: ChannelParts) {
     this.#parts = parts;
@@ -58,7 +61,7 @@ export class Channels {
     const before = key === undefined ? undefined : idempotency.find(channel, identity?.userId, key);
     if (before !== undefined) {
       counters.duplicates += 1;
-      this.#acknowledge(connection, request, policy, before, undefined);
+      this.#acknowledge(connection, { id: request.id, channel, target }, policy, before, undefined);
       return undefined;
     }
     const record: PublicationRecord = {
@@ -72,11 +75,7 @@ export class Channels {
       userId: identity?.userId,
       acceptedAtMs: nowMs,
     };
-    bus.append(record, (outcome) => {
-      if (outcome === "unavailable") connection.send(unavailable(request));
-      else this.#acknowledge(connection, request, policy, outcome, this.#countRecipients(record));
-      counters.appendLatency.observe(clock.nowMs() - nowMs);
-    });
+    bus.append(record, this.#acknowledging(connection, request.id, record, policy));
     return undefined;
   }
 
@@ -160,22 +159,43 @@ export class Channels {
     fanOut.add({ channel, body, target: undefined, except: undefined, acceptedAtMs: clock.nowMs(), keep: undefined });
   }
 
+  /** What tells the publisher of the log's answer. It is kept until then, so it holds on to nothing large. */
+  #acknowledging(
+    connection: Connection,
+    id: FrameId | undefined,
+    { channel, target, echo, acceptedAtMs }: PublicationRecord,
+    policy: Policy,
+  ): (outcome: StreamPosition | AppendFault) => void {
+    const { counters, clock } = this.#parts;
+    return (outcome) => {
+      if (outcome === "unavailable") connection.send(unavailable(id, channel));
+      else {
+        const count = this.#countRecipients(channel, target, echo ? undefined : connection.id);
+        this.#acknowledge(connection, { id, channel, target }, policy, outcome, count);
+      }
+      counters.appendLatency.observe(clock.nowMs() - acceptedAtMs);
+    };
+  }
+
   #acknowledge(
     connection: Connection,
-    { id, channel, target }: Publish,
+    { id, channel, target }: Pick<Publish, "id" | "channel" | "target">,
     policy: Policy,
     position: StreamPosition,
     count: number | undefined, // undefined: its key came before, and nobody got it again
   ): void {
     const isKept = policy.history.size > 0 && target === undefined;
+    const { bus } = this.#parts;
     const kept = isKept ? position : undefined;
-    const frame = messageSent(id, channel, count ?? 0, !this.#parts.bus.isShared, kept, count === undefined);
-    connection.sendEncoded(connection.format === "json" ? frame : transcode(frame));
+    const frame = messageSent(id, channel, count ?? 0, !bus.isShared, kept, count === undefined);
+    const encoded = connection.format === "json" ? frame : transcode(frame);
+    // A log of this process answers within the handler of the connection's own frame, whose socket is corked.
+    if (bus.isShared) this.#acknowledgements.add(connection, encoded);
+    else connection.sendEncoded(encoded);
   }
 
-  #countRecipients({ channel, target, echo, sender }: PublicationRecord): number {
+  #countRecipients(channel: string, target: Target | undefined, except: number | undefined): number {
     const { fanOut } = this.#parts;
-    const except = echo ? undefined : sender;
     if (target !== undefined) return fanOut.recipients(channel, target, except).length;
     return fanOut.countRecipients(channel) - (except !== undefined && fanOut.isSubscribed(except, channel) ? 1 : 0);
   }
@@ -189,7 +209,7 @@ export class Channels {
   }
 }
 
-function unavailable({ id, channel }: Publish): object {
+function unavailable(id: FrameId | undefined, channel: string): object {
   const { code, error } = refusal("unavailable");
   return { success: false, action: "error", error, code, request: "message", channel, id };
 }

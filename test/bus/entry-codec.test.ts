@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { pack, unpack } from "msgpackr";
 import type { LogRecord, PublicationRecord } from "../../src/bus/bus.ts";
-import { decodeEntry, encodeEntry } from "../../src/bus/entry-codec.ts";
+import { decodeEntry } from "../../src/bus/entry-codec.ts";
+import { encodeEntry } from "./encode-entry.ts";
 
 const publication: PublicationRecord = {
   kind: "publication",

@@ -2,12 +2,13 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it, type TestContext } from "node:test";
 import type { BusLog, BusStatus } from "../../src/bus/bus-status.ts";
-import { decodeEntry, encodeEntry } from "../../src/bus/entry-codec.ts";
+import { decodeEntry } from "../../src/bus/entry-codec.ts";
 import { RedisBus } from "../../src/bus/redis-bus.ts";
 import { offsetOf, offsetPrefix, parseEntryId } from "../../src/bus/stream-offset.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
 import { eventually, startRedis, type TestRedis } from "../support/redis.ts";
 import { busContract } from "./contract.ts";
+import { encodeEntry } from "./encode-entry.ts";
 
 const silent: BusLog & BusStatus = { info() {}, warn() {}, block() {}, clear() {} };
 
