@@ -65,7 +65,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { quick: { type: "boolean", default: false }, json: { type: "string" } },
 });
-const wanted = positionals.length > 0 ? positionals : ["idle"];
+const wanted = positionals.length > 0 ? positionals : Object.keys(scenarios);
 const unknown = wanted.filter((name) => scenarios[name] === undefined);
 if (unknown.length > 0) {
   process.stderr.write(

@@ -133,7 +133,7 @@ export class Channels {
       if (idempotency.find(channel, userId, key) !== undefined) return;
       idempotency.add(channel, userId, key, position);
     }
-    counters.publications += 1;
+    if (ageMs === 0) counters.publications += 1; // not those of the past that a node starts with
     const except = record.echo ? undefined : record.sender;
     const policy = policies.of(channel);
     if (policy.history.size === 0 || target !== undefined)

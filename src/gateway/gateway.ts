@@ -119,7 +119,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
   const historyOptions = { bytesMax: config.history.bytesMax, channelBytesMax: replayBytesMax };
   const history = new History(historyOptions, bus, clock);
   const idempotency = new Idempotency(config.idempotency, clock);
-  const fanOut = new FanOut(server, connections, slowConsumers, counters, clock);
+  const fanOut = new FanOut(server, connections, slowConsumers, counters, clock, bus.isShared ? 256 : undefined);
   const announce = (): void => subscriptions.announce();
   const channels = new Channels({ bus, policies, fanOut, history, idempotency, members, counters, clock, announce });
   const subscriptionOptions = { ...config, ...config.presence };
