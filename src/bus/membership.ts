@@ -9,7 +9,7 @@ import { setTimeout } from "node:timers/promises";
 import type { LogRecord } from "./bus.ts";
 import type { BusLog } from "./bus-status.ts";
 import { NodeLease } from "./node-lease.ts";
-import type { RedisConnection } from "./redis-connection.ts";
+import type { RedisClient, RedisConnection } from "./redis-connection.ts";
 import type { RedisOptions } from "./redis-options.ts";
 
 export interface MembershipEvents {
@@ -21,6 +21,7 @@ export interface MembershipEvents {
   quietMs(): number;
 }
 
+const commandTimeoutMs = 4000;
 /** For the other nodes to tell a new one their members. */
 const rollCallMs = 250;
 /** After a break, for the nodes to agree on an epoch. */
@@ -34,6 +35,9 @@ export class Membership {
   /** A dead node's keys are gone in less than the lease, which leaves time to notice and to say so. */
   readonly leaseMs: number;
   readonly #incarnation: string;
+  readonly #shards: string;
+  readonly #shardsKey: string;
+  readonly #connection: RedisConnection;
   readonly #lease: NodeLease;
   readonly #log: BusLog;
   readonly #events: MembershipEvents;
@@ -41,7 +45,7 @@ export class Membership {
   #renewedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(
-    { prefix, leaseSeconds }: RedisOptions,
+    { prefix, leaseSeconds, shards }: RedisOptions,
     incarnation: string,
     connection: RedisConnection,
     log: BusLog,
@@ -49,6 +53,9 @@ export class Membership {
   ) {
     this.leaseMs = leaseSeconds * 600;
     this.#incarnation = incarnation;
+    this.#shards = String(shards);
+    this.#shardsKey = `${prefix}shards`;
+    this.#connection = connection;
     this.#lease = new NodeLease({ prefix, incarnation, leaseMs: this.leaseMs }, connection);
     this.#log = log;
     this.#events = events;
@@ -64,8 +71,9 @@ export class Membership {
     return performance.now() - this.#renewedAtMs < this.leaseMs;
   }
 
-  /** Takes a number, or keeps the one it has. Rejects where Redis does not answer. */
+  /** Takes a number, or keeps the one it has. Rejects where Redis does not answer, or the node does not fit the others. */
   async renew(): Promise<void> {
+    await this.#agreeOnShards();
     await this.#lease.renew();
     this.#renewedAtMs = performance.now();
   }
@@ -111,6 +119,16 @@ export class Membership {
       this.#log.warn({ node }, "a node is gone: its members leave");
       append({ kind: "node_ended", node });
     }
+  }
+
+  /** Nodes that spread the channels over other numbers of streams would never hear each other. */
+  async #agreeOnShards(): Promise<void> {
+    const run = <T>(command: (client: RedisClient) => Promise<T>) => this.#connection.run(command, commandTimeoutMs);
+    await run((client) => client.set(this.#shardsKey, this.#shards, "PX", this.leaseMs, "NX"));
+    const agreed = await run((client) => client.get(this.#shardsKey));
+    if (agreed !== null && agreed !== this.#shards)
+      throw new Error(`cannot join the nodes: redis.shards must be ${agreed} as theirs, got ${this.#shards}`);
+    await run((client) => client.pexpire(this.#shardsKey, this.leaseMs)); // gone a while after the last node
   }
 
   /** This node's members leave, and its lease ends; where `isReachable` is false the others will notice by themselves. */

@@ -2,9 +2,12 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { makeCertificate } from "../socket/certificate.ts";
+import { freePort } from "../support/child.ts";
 import { connect } from "../support/client.ts";
 import { startTestGateway } from "../support/gateway.ts";
-import { eventually, startRedis, type TestRedis } from "../support/redis.ts";
+import { startNodeProcess } from "../support/node-process.ts";
+import { eventually, startProxy, startRedis, type TestRedis } from "../support/redis.ts";
 import { backLine, logged, notReady, readiness, ready, startNodes, troubleLine, urlsOf } from "./redis-nodes.ts";
 import { size } from "./redis-scene.ts";
 import { assertNothingLost, countedSettings, Traffic } from "./redis-traffic.ts";
@@ -80,5 +83,43 @@ describe("Redis in trouble at the start", { timeout: 60_000 }, () => {
     assert.equal((await readiness(node)).status, 503);
     redis.resume();
     await ready(node);
+  });
+
+  it("too old: the node says which version it needs, and is ready once there is one", async (t) => {
+    const proxy = await startProxy(t, await startRedis(t));
+    proxy.rewrite = (answer) => answer.replace(/redis_version:\d/, "redis_version:5");
+    const node = await startTestGateway(t, countedSettings(proxy.url));
+    await eventually(async () => /Redis 5.*must be 6\.2 or later/.test((await readiness(node)).text), "the reason");
+    proxy.rewrite = (answer) => answer;
+    await ready(node);
+  });
+
+  it("with nodes of another number of shards: the node says what must change, and is ready once they are gone", async (t) => {
+    const redis = await startRedis(t);
+    const [other] = await startNodes(t, [redis.url], { shards: 3, leaseSeconds: 2 });
+    const node = await startTestGateway(t, countedSettings(redis.url, { leaseSeconds: 2 }));
+    await eventually(
+      async () => /redis\.shards must be 3 as theirs, got 1/.test((await readiness(node)).text),
+      "the reason",
+    );
+    await other!.stop({ delaySeconds: 0, seconds: 0 });
+    await ready(node);
+  });
+});
+
+describe("Redis over TLS", { timeout: 60_000 }, () => {
+  it("carries a message where its certificate is trusted, and is refused with the reason where it is not", async (t) => {
+    const { certFile, keyFile } = await makeCertificate(t);
+    const tlsPort = await freePort();
+    const files = ["--tls-cert-file", certFile, "--tls-key-file", keyFile, "--tls-ca-cert-file", certFile];
+    await startRedis(t, { args: ["--tls-port", `${tlsPort}`, "--tls-auth-clients", "no", ...files] });
+    const settings = countedSettings(`rediss://127.0.0.1:${tlsPort}`);
+    const node = await startNodeProcess(t, settings, { NODE_EXTRA_CA_CERTS: certFile });
+    const client = await connect(t, `ws://127.0.0.1:${node.port}`);
+    await client.subscribe("chat.a");
+    await client.ask("message", { channel: "chat.a", message: "over TLS" });
+    await client.next({ message: "over TLS" });
+    const stranger = await startTestGateway(t, settings);
+    await eventually(async () => /self-signed certificate/.test((await readiness(stranger)).text), "the reason");
   });
 });

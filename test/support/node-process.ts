@@ -18,15 +18,19 @@ export interface NodeProcess {
   logLines(text: string): Record<string, unknown>[];
 }
 
-/** Starts a node with `settings` over the defaults; resolves once it is ready for clients. */
-export async function startNodeProcess(t: TestContext, settings: Record<string, unknown>): Promise<NodeProcess> {
+/** Starts a node with `settings` over the defaults, and `env`; resolves once it is ready for clients. */
+export async function startNodeProcess(
+  t: TestContext,
+  settings: Record<string, unknown>,
+  env: NodeJS.ProcessEnv = {},
+): Promise<NodeProcess> {
   const file = join(await temporaryFolder(t), "gateway.json");
   const [port, adminPort] = [await freePort(), await freePort()];
   const defaults = { host: "127.0.0.1", maxMessagesPerMinute: 0, log: { level: "debug", format: "json" } };
   await writeFile(file, JSON.stringify({ ...defaults, ...settings, port, adminPort }));
   const program = ["--import", "tsx", join(project, "src/main.ts"), "serve", "--config", file];
   const start = async (): Promise<Child> => {
-    const child = new Child(t, process.execPath, program);
+    const child = new Child(t, process.execPath, program, env);
     await child.printed(/"listening"/);
     await until(
       async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok,

@@ -127,6 +127,8 @@ export class TestProxy {
   #isSilent = false; // accepts, and passes nothing on
   #swallowed: string | undefined; // answers on connections on which this word was sent
   delayMs = 0;
+  /** Changes answers; the length of each stays the same. */
+  rewrite: (answer: string) => string = (answer) => answer;
   /** Connections that were made through it. */
   connections = 0;
   /** Bytes of answers that never arrived. */
@@ -206,7 +208,7 @@ export class TestProxy {
     });
     server.on("data", (bytes) => {
       if (this.#swallowed !== undefined && sent.includes(this.#swallowed)) this.swallowed += bytes.length;
-      else this.#pass(client, bytes);
+      else this.#pass(client, Buffer.from(this.rewrite(bytes.toString("latin1")), "latin1"));
     });
     if (this.#isSilent) for (const socket of pair) socket.pause();
   }
