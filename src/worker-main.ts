@@ -54,7 +54,7 @@ async function start(order: Order & { readonly kind: "start" }): Promise<void> {
   log = createLog(config.log).child({ worker });
   bus = new WorkerBus(order.bus, { send: (message) => void process.send?.(message, undefined, {}, () => {}) });
   try {
-    node = await startNode(config, log, { bus, health, members: new Members(), sharesPort: true });
+    node = await startNode(config, log, { bus, health, members: new Members(order.bus.shards), sharesPort: true });
     report({ kind: "listening" });
   } catch (error) {
     const { name, message, code } = error as NodeJS.ErrnoException;

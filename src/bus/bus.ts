@@ -35,12 +35,17 @@ export interface MembershipRecord {
   readonly member: Member;
 }
 
-/** What one node tells the others of itself. */
+/** Who holds which members, for the channels of one shard of the log. */
 export interface NodeRecord {
-  /** `node_started`: tell it your members. `node_ended`: its members have left. */
-  readonly kind: "node_started" | "node_ended";
-  /** The node's incarnation; "" with `node_started`: all nodes tell each other their members again. */
+  /**
+   * `roll_call`: tell the others your members. `roll_begun`, `roll_ended`: the joins of the node between them are all its
+   * members. `node_ended`: its members have left.
+   */
+  readonly kind: "roll_call" | "roll_begun" | "roll_ended" | "node_ended";
+  /** The node's incarnation; "" with `roll_call`: every node. */
   readonly node: string;
+  /** The shard it stands in, and whose channels it concerns; appended without one it goes into each. */
+  readonly shard?: number | undefined;
 }
 
 /** A member as clients see it: a user, or an anonymous connection. */

@@ -21,6 +21,10 @@ export interface Entry {
   readonly records: readonly (LogRecord | undefined)[];
 }
 
+/** Records of nodes, numbered from 3 on. */
+const nodeKinds = ["roll_call", "node_ended", "roll_begun", "roll_ended"] as const;
+const nodeKindsFrom = 3;
+
 const packr = new Packr({ useRecords: false, moreTypes: false });
 
 /**
@@ -67,7 +71,7 @@ export function encodeRecord(record: LogRecord, originMs: number): unknown[] {
     case "leave":
       return [record.kind === "join" ? 1 : 2, record.channel, record.session, record.member];
     default:
-      return [record.kind === "node_started" ? 3 : 4, record.node];
+      return [nodeKinds.indexOf(record.kind) + nodeKindsFrom, record.node, record.shard];
   }
 }
 
@@ -104,10 +108,10 @@ export function decodeRecord(fields: unknown[], originMs: number): LogRecord | u
       const [kind, channel, session, member] = fields as [1 | 2, string, string, Member];
       return { kind: kind === 1 ? "join" : "leave", channel, session, member };
     }
-    case 3:
-    case 4:
-      return { kind: fields[0] === 3 ? "node_started" : "node_ended", node: fields[1] as string };
-    default:
-      return undefined; // a later release's
+    default: {
+      const kind = nodeKinds[(fields[0] as number) - nodeKindsFrom];
+      if (kind === undefined) return undefined; // a later release's
+      return { kind, node: fields[1] as string, shard: (fields[2] as number | null | undefined) ?? undefined };
+    }
   }
 }

@@ -2,8 +2,8 @@
  * A node among the others: it holds a lease, notices who of the others has died, and sees to it that all of them know
  * its members.
  *
- * The rule: who the members are stands in the log alone. A node that starts asks for them with `node_started`; where
- * records of members may have been lost, by a full queue or with a log, their node has them leave and names them anew.
+ * The rule: who the members are stands in the log alone. A node that starts asks all others for their roll; where records
+ * of members may have been lost, by a full queue or with a log, the roll is told anew.
  */
 import { setTimeout } from "node:timers/promises";
 import type { LogRecord } from "./bus.ts";
@@ -22,13 +22,15 @@ export interface MembershipEvents {
 }
 
 const commandTimeoutMs = 4000;
+/** For nodes that have joined to say again what counts, after Redis has lost it. */
+const refusedMs = 3000;
 /** For the other nodes to tell a new one their members. */
 const rollCallMs = 250;
 /** After a break, for the nodes to agree on an epoch. */
 const agreementMs = 1000;
 /** For what waits to be written when the node stops. */
 const goodbyeMs = 1000;
-/** A roll call for every node: no incarnation is empty. */
+/** For a roll call: no incarnation is empty. */
 const everyone = "";
 
 export class Membership {
@@ -41,6 +43,9 @@ export class Membership {
   readonly #lease: NodeLease;
   readonly #log: BusLog;
   readonly #events: MembershipEvents;
+  #hasJoined = false;
+  #refusedAtMs = Number.NEGATIVE_INFINITY;
+  #agreed = ""; // the shards of the others, once it was refused
   #isMemberLost = false;
   #renewedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -80,10 +85,9 @@ export class Membership {
 
   /** Asks the others who is there, and waits a moment for their answers. */
   async join(): Promise<void> {
-    await new Promise<void>((resolve) =>
-      this.#events.append({ kind: "node_started", node: this.#incarnation }, resolve),
-    );
+    await new Promise<void>((resolve) => this.#events.append({ kind: "roll_call", node: everyone }, resolve));
     await setTimeout(rollCallMs);
+    this.#hasJoined = true;
   }
 
   /** A node has written into the log. Hot path. */
@@ -96,18 +100,18 @@ export class Membership {
     this.#isMemberLost = true;
   }
 
-  /** After `lost`, once the log takes records again: its members leave, and seeing that, this node names them anew. */
-  rejoin(): void {
+  /** After `lost`, once the log takes records again: this node tells its members anew. */
+  tellAnew(): void {
     if (!this.#isMemberLost) return;
     this.#isMemberLost = false;
-    this.#events.append({ kind: "node_ended", node: this.#incarnation });
+    this.#events.append({ kind: "roll_call", node: this.#incarnation });
   }
 
-  /** The log was broken, and members may be lost with it: who named the epoch that counts has all nodes tell theirs. */
-  async callTheRoll(epoch: () => string): Promise<void> {
+  /** A shard was broken, and members may be lost with it: who named the epoch that counts has all nodes tell theirs. */
+  async callTheRoll(shard: number, epoch: () => string): Promise<void> {
     const named = epoch();
     await setTimeout(agreementMs);
-    if (epoch() === named) this.#events.append({ kind: "node_started", node: everyone });
+    if (epoch() === named) this.#events.append({ kind: "roll_call", node: everyone, shard });
   }
 
   /** Says of the dead that they are. Rejects where Redis does not answer. */
@@ -121,14 +125,26 @@ export class Membership {
     }
   }
 
-  /** Nodes that spread the channels over other numbers of streams would never hear each other. */
+  /**
+   * Nodes that spread the channels over other numbers of streams would never hear each other. Who has joined says what
+   * counts, also where Redis has lost it; who has not must find the same, or nothing for a while.
+   */
   async #agreeOnShards(): Promise<void> {
     const run = <T>(command: (client: RedisClient) => Promise<T>) => this.#connection.run(command, commandTimeoutMs);
-    await run((client) => client.set(this.#shardsKey, this.#shards, "PX", this.leaseMs, "NX"));
+    const own = this.#shards;
+    if (this.#hasJoined) {
+      await run((client) => client.set(this.#shardsKey, own, "PX", this.leaseMs)); // gone a while after the last node
+      return;
+    }
+    const isRefused = performance.now() - this.#refusedAtMs < refusedMs;
+    if (!isRefused) await run((client) => client.set(this.#shardsKey, own, "PX", this.leaseMs, "NX"));
     const agreed = await run((client) => client.get(this.#shardsKey));
-    if (agreed !== null && agreed !== this.#shards)
-      throw new Error(`cannot join the nodes: redis.shards must be ${agreed} as theirs, got ${this.#shards}`);
-    await run((client) => client.pexpire(this.#shardsKey, this.leaseMs)); // gone a while after the last node
+    if (agreed === own) return;
+    if (agreed !== null) {
+      this.#refusedAtMs = performance.now();
+      this.#agreed = agreed;
+    }
+    throw new Error(`cannot join the nodes: redis.shards must be ${this.#agreed} as theirs, got ${own}`);
   }
 
   /** This node's members leave, and its lease ends; where `isReachable` is false the others will notice by themselves. */

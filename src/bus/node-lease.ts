@@ -1,10 +1,12 @@
 /**
  * A node's place in the cluster: a number of its own, and a sign of life that ends with it.
  *
- * The number is the lowest that is free; both are keys that expire unless they are renewed. A node whose key is gone and
+ * The number is a free one, looked for from a random one on: while Redis is away the numbers of nodes that live look free.
+ * Both are keys that expire unless they are renewed. A node whose key is gone and
  * that has written nothing into the log for as long is dead: keys alone may be lost with a Redis, while all nodes live.
  * Whoever sees that says so in the log, and the node's members leave everywhere.
  */
+import { randomInt } from "node:crypto";
 import type { RedisClient, RedisConnection } from "./redis-connection.ts";
 
 export interface LeaseOptions {
@@ -44,9 +46,10 @@ export class NodeLease {
       await this.#run((client) => client.pexpire(this.#numberKey(this.#number), leaseMs));
       return;
     }
+    // Its old number first: it may have expired while Redis was away, and be free still.
+    const first = this.#number >= 0 ? this.#number : randomInt(nodesMax);
     for (let i = 0; i < nodesMax; i += 1) {
-      // Its old number first: it may have expired while Redis was away, and be free still.
-      const number = this.#number >= 0 ? (this.#number + i) % nodesMax : i;
+      const number = (first + i) % nodesMax;
       const taken = await this.#run((client) => client.set(this.#numberKey(number), incarnation, "PX", leaseMs, "NX"));
       if (taken !== null) {
         this.#number = number;

@@ -7,10 +7,10 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import type { StreamPosition } from "../protocol/messages.ts";
-import type { AppendFault, Apply, Bus, LogRecord } from "./bus.ts";
+import type { AppendFault, Apply, Bus, LogRecord, NodeRecord } from "./bus.ts";
 import type { BusFigures, BusLog, BusStatus, ShardObserver } from "./bus-status.ts";
 import { Control } from "./control.ts";
-import { newEpoch } from "./epochs.ts";
+import { agreedEpoch } from "./epochs.ts";
 import { Membership } from "./membership.ts";
 import { RedisConnection } from "./redis-connection.ts";
 import type { RedisOptions } from "./redis-options.ts";
@@ -44,6 +44,7 @@ export class RedisBus implements Bus {
     epochs: 0,
   };
   readonly #shards: Shard[] = [];
+  readonly #queue = { bytes: 0 }; // of the records that wait to be written
   readonly #behind = new Set<Shard>(); // shards that have not read up to the present
   #apply: Apply | undefined;
   #isStopped = false;
@@ -52,7 +53,7 @@ export class RedisBus implements Bus {
   constructor(options: RedisOptions, status: BusStatus, log: BusLog, knownNodes: () => readonly string[]) {
     this.#options = options;
     this.#log = log;
-    this.#troubles = new Troubles(status, log, () => this.queueBytes);
+    this.#troubles = new Troubles(status, log, () => this.#queue.bytes);
     this.#control = new Control(this.#connect(Control.part), this.#troubles);
     this.#membership = new Membership(options, this.incarnation, this.#control.connection, log, {
       append: (record, done = () => {}) => this.append(record, done),
@@ -65,10 +66,6 @@ export class RedisBus implements Bus {
     return this.#membership.number;
   }
 
-  get queueBytes(): number {
-    return this.#shards.reduce((sum, shard) => sum + shard.queueBytes, 0);
-  }
-
   /** Milliseconds that the oldest probe has been on its way through the stream; 0 where none is. */
   get lagMs(): number {
     return Math.max(0, ...this.#shards.map((shard) => shard.lagMs));
@@ -76,7 +73,7 @@ export class RedisBus implements Bus {
 
   /** What it does and how it is, for the metrics. */
   figures(): BusFigures {
-    const { queueBytes, lagMs } = this;
+    const [queueBytes, lagMs] = [this.#queue.bytes, this.lagMs];
     const unreadEntries = this.#shards.reduce((sum, shard) => sum + shard.unreadEntries, 0);
     const reconnects = this.#connections.reduce((sum, { generation }) => sum + Math.max(0, generation - 1), 0);
     const { isLeased } = this.#membership;
@@ -95,13 +92,21 @@ export class RedisBus implements Bus {
 
   /** Hot path. */
   append(record: LogRecord, done: (outcome: StreamPosition | AppendFault) => void): void {
-    const shard = "channel" in record ? this.#shardOf(record.channel) : this.#shards[0];
-    if (shard === undefined) return done("unavailable");
-    if (record.kind !== "join" && record.kind !== "leave") return shard.append(record, done);
-    shard.append(record, (outcome) => {
-      if (outcome === "unavailable") this.#membership.lost();
-      done(outcome);
-    });
+    if (record.kind === "publication") {
+      const shard = this.#shardOf(record.channel);
+      return shard === undefined ? done("unavailable") : shard.append(record, done);
+    }
+    const shards = "channel" in record ? [this.#shardOf(record.channel)] : this.#shardsFor(record);
+    let answers = 0;
+    for (const shard of shards) {
+      const answered = (outcome: StreamPosition | AppendFault): void => {
+        if (outcome === "unavailable") this.#membership.lost();
+        answers += 1;
+        if (answers === shards.length) done(outcome);
+      };
+      if (shard === undefined) answered("unavailable");
+      else shard.append(record, answered);
+    }
   }
 
   tail(channel: string): StreamPosition {
@@ -149,7 +154,8 @@ export class RedisBus implements Bus {
     }
     await this.#until(() => this.#behind.size === 0);
     for (const [number, shard] of this.#shards.entries())
-      if (shard.epoch === "") shard.begin(await control.persist(() => this.#agreeOnEpoch(number)));
+      if (shard.epoch === "")
+        shard.begin(await control.persist(() => agreedEpoch(control, `${this.#options.prefix}epoch:${number}`)));
     if (this.#isStopped) return;
     control.every(probeMs, async () => this.#probe());
     this.#probe();
@@ -162,7 +168,7 @@ export class RedisBus implements Bus {
   }
 
   #createShard(number: number): Shard {
-    const { entriesMax, durable, queueBytesMax, shards } = this.#options;
+    const { entriesMax, durable, queueBytesMax } = this.#options;
     const key = this.#streamOf(number);
     const shard: Shard = new Shard(
       {
@@ -170,13 +176,15 @@ export class RedisBus implements Bus {
         writer: this.incarnation,
         entriesMax,
         durable,
-        queueBytesMax: queueBytesMax / shards,
+        queueBytesMax,
+        queue: this.#queue,
         monotonicOriginMs: performance.timeOrigin,
       },
       this.#connect(key),
       this.#connect(key),
       {
-        apply: (record, position, ageMs) => this.#apply?.(record, position, ageMs),
+        apply: (record, position, ageMs) =>
+          this.#apply?.("channel" in record ? record : { ...record, shard: number }, position, ageMs),
         epochChanged: (reason, isOwn) => {
           this.#counts.epochs += 1;
           this.#log.warn(
@@ -184,7 +192,7 @@ export class RedisBus implements Bus {
             "the log has a new epoch: clients are told that they may have missed messages",
           );
           this.observer?.entered(number);
-          if (isOwn) void this.#membership.callTheRoll(() => shard.epoch);
+          if (isOwn) void this.#membership.callTheRoll(number, () => shard.epoch);
         },
         moved: (position) => this.observer?.moved(number, position),
         writeFailed: (error) => {
@@ -216,21 +224,15 @@ export class RedisBus implements Bus {
         this.#troubles.begin(this.#streamOf(number), new Error("the log does not come back from Redis"));
       shard.probe();
     }
-    if (this.queueBytes <= this.#options.queueBytesMax / 2) this.#membership.rejoin();
+    if (this.#queue.bytes <= this.#options.queueBytesMax / 2) this.#membership.tellAnew();
   }
 
+  /** By Redis' clock, and whether or not anything can be written: entries that are let go may be what makes room. */
   async #trim(): Promise<void> {
-    for (const [number, shard] of this.#shards.entries()) {
-      const oldest = shard.readUpToMs - this.#options.retentionSeconds * 1000; // by Redis' clock, not this machine's
-      if (oldest > 0) await this.#control.run((client) => client.xtrim(this.#streamOf(number), "MINID", "~", oldest));
-    }
-  }
-
-  /** The first node of a new log names its epoch; the others take that name. */
-  async #agreeOnEpoch(number: number): Promise<string> {
-    const key = `${this.#options.prefix}epoch:${number}`;
-    await this.#control.run((client) => client.set(key, newEpoch(), "NX"));
-    return (await this.#control.run((client) => client.get(key))) ?? newEpoch();
+    const [seconds] = await this.#control.run((client) => client.time());
+    const oldestMs = (Number(seconds) - this.#options.retentionSeconds) * 1000;
+    for (let number = 0; number < this.#shards.length; number += 1)
+      await this.#control.run((client) => client.xtrim(this.#streamOf(number), "MINID", "~", oldestMs));
   }
 
   async #until(condition: () => boolean): Promise<void> {
@@ -242,6 +244,10 @@ export class RedisBus implements Bus {
     const connection = new RedisConnection(this.#options, (error) => this.#troubles.begin(part, error));
     this.#connections.push(connection);
     return connection;
+  }
+
+  #shardsFor({ shard }: NodeRecord): readonly (Shard | undefined)[] {
+    return shard === undefined && this.#shards.length > 0 ? this.#shards : [this.#shards[shard ?? 0]];
   }
 
   #streamOf(number: number): string {

@@ -163,6 +163,7 @@ function createClient(options: RedisOptions): RedisClient {
       enableOfflineQueue: false,
       redisOptions: common,
       clusterRetryStrategy: retryDelayMs,
+      retryDelayOnFailover: 0, // not sent again, maybe to another server, when a connection ends under a command
       slotsRefreshTimeout: connectTimeoutMs,
     });
   }

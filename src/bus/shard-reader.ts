@@ -139,6 +139,7 @@ export class ShardReader {
     )) as [Buffer, Buffer[]][];
     const bytes = found[0]?.[1][1];
     if (bytes !== undefined && this.#cursorBytes?.equals(bytes)) return;
+    if (bytes === undefined && (await this.#lastId()) === this.#cursor) return; // trimmed by age, and nothing after it
     this.#cursor = beginning;
     this.#cursorBytes = undefined;
     this.#broken(
@@ -146,6 +147,14 @@ export class ShardReader {
         ? "the last entry read is gone: the stream was lost, rolled back or trimmed"
         : "the stream was rolled back",
     );
+  }
+
+  /** The id of the last entry that the stream was ever given; `undefined` where there is no stream. */
+  async #lastId(): Promise<string | undefined> {
+    const { key } = this.#options;
+    const info = await this.#connection.run((client) => client.xinfo("STREAM", key), commandTimeoutMs).catch(() => []);
+    const fields: unknown[] = Array.isArray(info) ? info : Object.entries(info as object).flat();
+    return fields[fields.indexOf("last-generated-id") + 1] as string | undefined;
   }
 
   #broken(reason: string): void {

@@ -19,6 +19,8 @@ export interface WriterOptions {
   readonly durable: boolean;
   /** Bytes of waiting records over which more publications are refused; records of members may take as much again. */
   readonly queueBytesMax: number;
+  /** Of the records that wait for all shards. */
+  readonly queue: { bytes: number };
   readonly monotonicOriginMs: number;
 }
 
@@ -32,6 +34,15 @@ export interface WriterEvents {
 }
 
 type Done = (outcome: StreamPosition | AppendFault) => void;
+
+/** The entry that is on its way. */
+interface InFlight {
+  readonly sequence: number;
+  /** Known once the reader has seen it, whatever became of the answer. */
+  seenId: EntryId | undefined;
+  /** Ends what is waited for at present. */
+  wake: () => void;
+}
 
 const commandTimeoutMs = 4000; // a server that takes 2 s for each answer is slow, not gone
 const replicaTimeoutMs = 1000;
@@ -47,22 +58,16 @@ export class ShardWriter {
   readonly #connection: RedisConnection;
   readonly #events: WriterEvents;
   #queue: EntryBatch<Done>[] = []; // the last one is filled
-  #queueBytes = 0; // of the queue and the batch in flight
   #sequence = 0;
   #lastSeen = 0; // sequence of the last own entry that the reader has seen
   #isWriting = false;
   #isStopped = false;
-  /** Set while an entry is in flight: called with its id by whoever learns first that the stream has it. */
-  #inFlight: { readonly sequence: number; readonly seen: (id: EntryId) => void } | undefined;
+  #inFlight: InFlight | undefined;
 
   constructor(options: WriterOptions, connection: RedisConnection, events: WriterEvents) {
     this.#options = options;
     this.#connection = connection;
     this.#events = events;
-  }
-
-  get queueBytes(): number {
-    return this.#queueBytes;
   }
 
   /** Entries sent off that the reader has not seen. */
@@ -72,15 +77,15 @@ export class ShardWriter {
 
   /** Hot path. */
   append(record: LogRecord, done: Done): void {
-    const { queueBytesMax, monotonicOriginMs } = this.#options;
+    const { queue, queueBytesMax, monotonicOriginMs } = this.#options;
     const bytesMax = record.kind === "publication" ? queueBytesMax : 2 * queueBytesMax;
-    if (this.#isStopped || this.#queueBytes > bytesMax) return done("unavailable");
+    if (this.#isStopped || queue.bytes > bytesMax) return done("unavailable");
     let batch = this.#queue.at(-1);
     if (batch === undefined || batch.byteLength >= batchBytesMax || batch.companions.length === recordsPerEntryMax) {
       batch = new EntryBatch();
       this.#queue.push(batch);
     }
-    this.#queueBytes += batch.add(record, monotonicOriginMs, done) + recordOverheadBytes;
+    queue.bytes += batch.add(record, monotonicOriginMs, done) + recordOverheadBytes;
     this.#wake();
   }
 
@@ -92,7 +97,9 @@ export class ShardWriter {
   /** The reader has seen an entry of this writer: it is in the stream, whatever became of the answer. */
   seen(sequence: number, id: EntryId): void {
     this.#lastSeen = sequence;
-    if (this.#inFlight?.sequence === sequence) this.#inFlight.seen(id);
+    if (this.#inFlight?.sequence !== sequence) return;
+    this.#inFlight.seenId = id;
+    this.#inFlight.wake();
   }
 
   /** Refuses everything that waits, and what comes later. */
@@ -124,7 +131,7 @@ export class ShardWriter {
 
   #settle(batch: EntryBatch<Done>, outcome: EntryId | AppendFault): void {
     const { companions, byteLength } = batch;
-    this.#queueBytes -= byteLength + companions.length * recordOverheadBytes;
+    this.#options.queue.bytes -= byteLength + companions.length * recordOverheadBytes;
     if (outcome === "unavailable") {
       for (const done of companions) done(outcome);
       return;
@@ -138,37 +145,33 @@ export class ShardWriter {
   async #write(batch: EntryBatch<Done>): Promise<EntryId | undefined> {
     this.#sequence += 1;
     const sequence = this.#sequence;
-    let seenId: EntryId | undefined;
-    const seen = new Promise<EntryId>((resolve) => {
-      const note = (id: EntryId): void => {
-        seenId = id;
-        resolve(id);
-      };
-      this.#inFlight = { sequence, seen: note };
-    });
+    const flight: InFlight = { sequence, seenId: undefined, wake: () => {} };
+    this.#inFlight = flight;
     const { durable } = this.#options;
     let added: EntryId | undefined;
     let addedBy = -1; // the connection's generation: WAIT speaks of what its own connection wrote
     for (let attempt = 1; !this.#isStopped; attempt += 1) {
-      await Promise.race([this.#connection.ready(), seen]);
-      if (this.#isStopped || (seenId !== undefined && !durable)) break;
+      await unlessSeen(flight, this.#connection.ready());
+      if (this.#isStopped || (flight.seenId !== undefined && !durable)) break;
       try {
         if (added === undefined || addedBy !== this.#connection.generation) {
           addedBy = this.#connection.generation;
           const adding = this.#add(sequence, batch);
-          added = await (durable ? adding : Promise.race([adding, seen])); // the reader may be faster than the answer
+          added = await (durable ? adding : unlessSeen(flight, adding)); // the reader may be faster than the answer
         }
         if (durable) await this.#replicated();
         // Of several copies the first one in the stream counts, and only the reader knows which that is.
-        if (attempt > 1 && seenId === undefined) await Promise.race([seen, setTimeout(firstCopyMs)]);
+        if (attempt > 1) await unlessSeen(flight, setTimeout(firstCopyMs));
         break;
       } catch (error) {
+        // Any other failure may mean that another server has the stream now, which need not have this entry.
+        if (!(error instanceof NotReplicated)) added = undefined;
         this.#events.failed(error as Error);
-        await Promise.race([setTimeout(retryPauseMs), durable ? setTimeout(retryPauseMs) : seen]);
+        await (durable ? setTimeout(retryPauseMs) : unlessSeen(flight, setTimeout(retryPauseMs)));
       }
     }
     this.#inFlight = undefined;
-    return seenId ?? added;
+    return flight.seenId ?? added;
   }
 
   async #add(sequence: number, batch: EntryBatch<Done>): Promise<EntryId> {
@@ -189,8 +192,25 @@ export class ShardWriter {
       (client) => client.pipeline().exists(this.#options.key).wait(1, replicaTimeoutMs).exec(),
       commandTimeoutMs,
     );
-    const [error, replicas] = replies?.[1] ?? [];
-    if (error) throw error;
-    if (!(Number(replicas) >= 1)) throw new Error("no replica has confirmed the entry (redis.durable)");
+    const [[moved] = [], [error, replicas] = []] = replies ?? [];
+    if (moved || error) throw moved ?? error; // where the key is no more, WAIT speaks of other keys
+    if (!(Number(replicas) >= 1)) throw new NotReplicated("no replica has confirmed the entry (redis.durable)");
   }
+}
+
+class NotReplicated extends Error {}
+
+/**
+ * Resolves as `attempt` does, or at once when the reader sees the entry. Not a race with one promise for all attempts:
+ * that would keep something of each of them.
+ */
+function unlessSeen<T>(flight: InFlight, attempt: Promise<T>): Promise<T | undefined> {
+  if (flight.seenId !== undefined) {
+    attempt.catch(() => {}); // its outcome counts no more
+    return Promise.resolve(undefined);
+  }
+  return new Promise<T | undefined>((resolve, reject) => {
+    flight.wake = () => resolve(undefined);
+    attempt.then(resolve, reject);
+  });
 }

@@ -19,6 +19,7 @@ export interface ShardOptions {
   readonly entriesMax: number;
   readonly durable: boolean;
   readonly queueBytesMax: number;
+  readonly queue: { bytes: number };
   readonly monotonicOriginMs: number;
 }
 
@@ -37,6 +38,8 @@ export interface ShardEvents {
   heard(writer: string): void;
 }
 
+const unsaidGap = "entries of a writer are missing";
+
 export class Shard {
   readonly #options: ShardOptions;
   readonly #events: ShardEvents;
@@ -50,7 +53,6 @@ export class Shard {
   #probedAtMs = 0; // when the oldest probe that has not come back was sent; 0: none
   #tail = startOffset();
   #knownFrom = this.#tail;
-  #readUpToMs = 0;
 
   constructor(options: ShardOptions, writing: RedisConnection, reading: RedisConnection, events: ShardEvents) {
     this.#options = options;
@@ -73,10 +75,6 @@ export class Shard {
     return this.#epoch;
   }
 
-  get queueBytes(): number {
-    return this.#writer.queueBytes;
-  }
-
   /** Milliseconds that the oldest probe has been on its way through the stream; 0 where none is. */
   get lagMs(): number {
     return this.#probedAtMs === 0 ? 0 : performance.now() - this.#probedAtMs;
@@ -85,11 +83,6 @@ export class Shard {
   /** Entries that this node has sent off and not yet read. */
   get unreadEntries(): number {
     return this.#writer.unread;
-  }
-
-  /** When the last entry read was written, in unix ms by Redis' clock; 0 where none was. */
-  get readUpToMs(): number {
-    return this.#readUpToMs;
   }
 
   /** Starts reading; `caughtUp` tells when the past has been read. */
@@ -136,11 +129,12 @@ export class Shard {
     // An entry without records is a position as well: in a quiet log every node knows the latest one.
     this.#index.add(id, Math.max(1, records.length));
     this.#tail = offsetOf(prefix, 0);
-    this.#readUpToMs = id.ms;
     if (records.length === 0) this.#events.moved(this.tail());
     for (const [index, record] of records.entries()) {
       const offset = offsetOf(prefix, index);
-      if (record !== undefined) this.#events.apply(record, { offset, epoch: this.#epoch }, ageMs);
+      // Who called the roll in the past has been answered.
+      const isCounted = record !== undefined && (this.#hasBegun || record.kind !== "roll_call");
+      if (isCounted) this.#events.apply(record, { offset, epoch: this.#epoch }, ageMs);
       this.#tail = offset;
     }
     if (writer === this.#options.writer) {
@@ -156,7 +150,7 @@ export class Shard {
     this.#isPresent = true;
     this.#hasBegun = true;
     // Nobody who noticed the gap lived to say so.
-    if (gapEpoch !== undefined && gapEpoch === this.#epoch) this.#break("entries of a writer are missing");
+    if (gapEpoch !== undefined && gapEpoch === this.#epoch) this.#enter(newEpoch(this.#epoch), unsaidGap, true);
     this.#events.caughtUp();
   }
 

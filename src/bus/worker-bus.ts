@@ -38,7 +38,7 @@ export const messageBytesMax = 64 * 1024;
 const recordOverheadBytes = 100;
 /** For the supervisor to answer what is under way when the bus stops. */
 const farewellMs = 1000;
-const rejoinCheckMs = 1000;
+const tellCheckMs = 1000;
 
 export class WorkerBus implements Bus {
   readonly incarnation: string;
@@ -55,7 +55,7 @@ export class WorkerBus implements Bus {
   #waitingBytes = 0;
   #answered: () => void = () => {};
   #isMemberLost = false; // a record of a member was refused: the others do not know who is here
-  #rejoining: NodeJS.Timeout | undefined;
+  #telling: NodeJS.Timeout | undefined;
 
   constructor(options: WorkerBusOptions, link: WorkerLink) {
     this.incarnation = options.incarnation;
@@ -70,7 +70,7 @@ export class WorkerBus implements Bus {
 
   async start(apply: Apply): Promise<void> {
     this.#apply = apply;
-    this.#rejoining = setInterval(() => this.#rejoin(), rejoinCheckMs).unref();
+    this.#telling = setInterval(() => this.#tellAnew(), tellCheckMs).unref();
     const filled = new Promise<void>((resolve) => {
       this.#filled = resolve;
     });
@@ -81,7 +81,7 @@ export class WorkerBus implements Bus {
   /** Hot path. */
   append(record: LogRecord, done: (outcome: StreamPosition | AppendFault) => void): void {
     const bytes = sizeOf(record);
-    const isMember = record.kind === "join" || record.kind === "leave";
+    const isMember = record.kind !== "publication";
     if (this.#apply === undefined || this.#waitingBytes + bytes > this.#options.queueBytesMax) {
       if (isMember) this.#isMemberLost = true;
       return done("unavailable");
@@ -110,7 +110,7 @@ export class WorkerBus implements Bus {
   async stop(): Promise<void> {
     if (this.#apply === undefined) return;
     this.#apply = undefined;
-    clearInterval(this.#rejoining);
+    clearInterval(this.#telling);
     this.#filled();
     this.#flush();
     if (this.#waiting.size > 0) {
@@ -141,7 +141,7 @@ export class WorkerBus implements Bus {
       case "records":
         for (const { record, position } of message.placed) {
           apply(record, position, 0);
-          view.applied("channel" in record ? view.shardOf(record.channel) : 0, position);
+          view.applied("channel" in record ? view.shardOf(record.channel) : (record.shard ?? 0), position);
         }
         return;
       case "past":
@@ -184,11 +184,11 @@ export class WorkerBus implements Bus {
     waiting.done(outcome);
   }
 
-  /** Once the log takes records again: the worker's members leave, and it tells them anew. */
-  #rejoin(): void {
+  /** Once the log takes records again: the worker tells its members anew. */
+  #tellAnew(): void {
     if (!this.#isMemberLost || this.#waitingBytes > this.#options.queueBytesMax / 2) return;
     this.#isMemberLost = false;
-    this.append({ kind: "node_ended", node: this.incarnation }, (outcome) => {
+    this.append({ kind: "roll_call", node: this.incarnation }, (outcome) => {
       if (outcome === "unavailable") this.#isMemberLost = true;
     });
   }

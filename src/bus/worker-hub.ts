@@ -36,7 +36,7 @@ export class WorkerHub {
   /** For the bus' `start`. Hot path. */
   readonly apply: Apply = (record, position, ageMs) => {
     this.#past.add(record, position, ageMs);
-    this.#view.applied("channel" in record ? this.#view.shardOf(record.channel) : 0, position);
+    this.#view.applied("channel" in record ? this.#view.shardOf(record.channel) : (record.shard ?? 0), position);
     if (this.#seats.size === 0) return;
     this.#pending.push({ record, position });
     this.#schedule();

@@ -25,8 +25,8 @@ export interface ChannelParts {
   readonly members: Members;
   readonly counters: Counters;
   readonly clock: Clock;
-  /** Tells the log of every member that this node has. */
-  announce(): void;
+  /** Tells the log every member that this node has in the channels of a shard. */
+  announce(shard: number): void;
 }
 
 export class Channels {
@@ -58,7 +58,8 @@ export class Channels {
       const retryAfter = Math.max(1, Math.ceil(policy.rate.waitMs(connection.slot, 1, nowMs) / 1000));
       return { ...refusal("rate_limit"), retryAfter };
     }
-    const before = key === undefined ? undefined : idempotency.find(channel, identity?.userId, key);
+    const userId = identity?.userId;
+    const before = key === undefined ? undefined : idempotency.find({ channel, userId, key, acceptedAtMs: nowMs });
     if (before !== undefined) {
       counters.duplicates += 1;
       this.#acknowledge(connection, { id: request.id, channel, target }, policy, before, undefined);
@@ -72,7 +73,7 @@ export class Channels {
       echo: request.echo ?? policy.echo,
       target,
       key,
-      userId: identity?.userId,
+      userId,
       acceptedAtMs: nowMs,
     };
     bus.append(record, this.#acknowledging(connection, request.id, record, policy));
@@ -111,27 +112,22 @@ export class Channels {
 
   /** Applies one record of the log, in its order, on every node alike. Hot path. */
   apply(record: LogRecord, position: StreamPosition, ageMs: number): void {
-    switch (record.kind) {
-      case "publication":
-        return this.#applyPublication(record, position, ageMs);
-      case "join":
-      case "leave":
-        return this.#applyMembership(record);
-      case "node_started":
-        if (record.node !== this.#parts.bus.incarnation) this.#parts.announce();
-        return;
-      case "node_ended":
-        for (const leave of this.#parts.members.leavesOf(record.node)) this.#applyMembership(leave);
-        if (record.node === this.#parts.bus.incarnation) this.#parts.announce(); // taken for dead, and alive
-    }
+    if (record.kind === "publication") return this.#applyPublication(record, position, ageMs);
+    const { members, bus, announce } = this.#parts;
+    members.apply(record, (change) => this.#tellPresence(change));
+    if (record.kind === "join" || record.kind === "leave") return;
+    const isAsked = record.kind === "roll_call" && (record.node === "" || record.node === bus.incarnation);
+    const isBuriedAlive = record.kind === "node_ended" && record.node === bus.incarnation;
+    if (isAsked || isBuriedAlive) announce(record.shard ?? 0);
   }
 
   #applyPublication(record: PublicationRecord, position: StreamPosition, ageMs: number): void {
     const { policies, fanOut, history, idempotency, counters } = this.#parts;
     const { channel, head, key, userId, target, acceptedAtMs } = record;
     if (key !== undefined) {
-      if (idempotency.find(channel, userId, key) !== undefined) return;
-      idempotency.add(channel, userId, key, position);
+      const keyed = { channel, userId, key, acceptedAtMs };
+      if (idempotency.find(keyed) !== undefined) return;
+      idempotency.add(keyed, position);
     }
     if (ageMs === 0) counters.publications += 1; // not those of the past that a node starts with
     const except = record.echo ? undefined : record.sender;
@@ -143,10 +139,8 @@ export class Channels {
     fanOut.add({ channel, body, target, except, acceptedAtMs, keep });
   }
 
-  #applyMembership(record: MembershipRecord): void {
+  #tellPresence({ kind, channel, member }: MembershipRecord): void {
     const { fanOut, members, clock } = this.#parts;
-    if (!members.apply(record)) return;
-    const { kind, channel, member } = record;
     const frame = {
       action: "presence",
       event: kind,

@@ -1,10 +1,10 @@
 /**
  * Idempotency keys seen lately: a publication that comes again with its key is acknowledged and not delivered again.
  *
- * Built from the log alone, so every node decides alike. A key counts within its channel and user: nobody can spend
+ * Built from the log alone, times too, so every node decides alike, also one that starts later: what counts is when
+ * publications were accepted by the nodes that wrote them, not when they are read. A key counts within its channel and user: nobody can spend
  * another user's key. Kept for `seconds`, at most `keysMax`; past that the oldest go first.
  */
-import type { Clock } from "../clock/clock.ts";
 import type { StreamPosition } from "../protocol/messages.ts";
 
 export interface IdempotencyOptions {
@@ -12,33 +12,42 @@ export interface IdempotencyOptions {
   readonly keysMax: number;
 }
 
+/** A publication with a key, as far as it counts here. */
+export interface Keyed {
+  readonly channel: string;
+  readonly userId: string | undefined;
+  readonly key: string;
+  /** Monotonic ms: of the reading process, but the same apart on every node. */
+  readonly acceptedAtMs: number;
+}
+
 export class Idempotency {
   readonly #options: IdempotencyOptions;
-  readonly #clock: Clock;
   readonly #seen = new Map<string, { position: StreamPosition; atMs: number }>(); // in the order of arrival
 
-  constructor(options: IdempotencyOptions, clock: Clock) {
+  constructor(options: IdempotencyOptions) {
     this.#options = options;
-    this.#clock = clock;
   }
 
-  /** The position of the publication that had this key first; `undefined` where none is known. */
-  find(channel: string, userId: string | undefined, key: string): StreamPosition | undefined {
+  /** The position of the publication that had this key first, for one that is accepted now; `undefined` for none. */
+  find({ channel, userId, key, acceptedAtMs }: Keyed): StreamPosition | undefined {
     const seen = this.#seen.get(scoped(channel, userId, key));
-    return seen !== undefined && this.#clock.nowMs() - seen.atMs < this.#options.seconds * 1000
-      ? seen.position
-      : undefined;
+    return seen !== undefined && !this.#isPast(seen.atMs, acceptedAtMs) ? seen.position : undefined;
   }
 
-  add(channel: string, userId: string | undefined, key: string, position: StreamPosition): void {
-    const nowMs = this.#clock.nowMs();
+  add({ channel, userId, key, acceptedAtMs }: Keyed, position: StreamPosition): void {
     const name = scoped(channel, userId, key);
     this.#seen.delete(name); // an expired one: its place in the order is new
-    this.#seen.set(name, { position, atMs: nowMs });
+    this.#seen.set(name, { position, atMs: acceptedAtMs });
     for (const [oldest, { atMs }] of this.#seen) {
-      if (this.#seen.size <= this.#options.keysMax && nowMs - atMs < this.#options.seconds * 1000) break;
+      if (this.#seen.size <= this.#options.keysMax && !this.#isPast(atMs, acceptedAtMs)) break;
       this.#seen.delete(oldest);
     }
+  }
+
+  /** In whole milliseconds: nodes count from different beginnings, and differ in the last digits. */
+  #isPast(atMs: number, nowMs: number): boolean {
+    return Math.round(nowMs - atMs) >= this.#options.seconds * 1000;
   }
 }
 

@@ -4,8 +4,12 @@
  * Members are users: the first connection of a user joins, the last one leaves; an anonymous connection is a member of
  * its own. The grace after a lost connection is a leave record that is written late, see `Subscriptions`: whoever comes
  * back meanwhile was never gone.
+ *
+ * The rule: whatever the log lost, it can be told anew. A node's roll, its joins between `roll_begun` and `roll_ended`,
+ * replaces what was known of its members: who is not in it has left.
  */
-import type { Member, MembershipRecord } from "../bus/bus.ts";
+import type { Member, MembershipRecord, NodeRecord } from "../bus/bus.ts";
+import { shardOf } from "../bus/shard-of.ts";
 
 interface Presence {
   readonly member: Member;
@@ -15,24 +19,58 @@ interface Presence {
 export class Members {
   readonly #channels = new Map<string, Map<string, Presence>>();
   readonly #connectionsByNode = new Map<string, number>(); // above 0
+  readonly #unconfirmed = new Map<string, Map<string, MembershipRecord>>(); // by roll under way: who is not yet in it
+  readonly #shards: number;
   /** Members over all channels. */
   count = 0;
 
-  /** Applies a record. True where the member's presence changed: the channel is to be told. */
-  apply(record: MembershipRecord): boolean {
-    return record.kind === "join" ? this.#join(record) : this.#leave(record);
+  /** `shards`: how many orders the log has. Records of a node concern the channels of the one that they stand in. */
+  constructor(shards = 1) {
+    this.#shards = shards;
   }
 
-  /** The leave records that take everyone of a node away; its sessions begin with its incarnation and a dot. */
-  leavesOf(node: string): MembershipRecord[] {
-    const leaves: MembershipRecord[] = [];
-    for (const [channel, members] of this.#channels) {
-      for (const { member, sessions } of members.values()) {
-        for (const session of sessions)
-          if (session.startsWith(`${node}.`)) leaves.push({ kind: "leave", channel, session, member });
+  /** Applies a record. `changed` gets each join and leave that its channel is to be told, once it has been applied. */
+  apply(record: MembershipRecord | NodeRecord, changed: (change: MembershipRecord) => void): void {
+    switch (record.kind) {
+      case "join":
+        this.#unconfirmed.get(rollOf(nodeOf(record.session), this.shardOf(record.channel)))?.delete(placeOf(record));
+        if (this.#join(record)) changed(record);
+        return;
+      case "leave":
+        if (this.#leave(record)) changed(record);
+        return;
+      case "roll_begun": {
+        const present = this.#leavesOf(record).map((leave) => [placeOf(leave), leave] as const);
+        this.#unconfirmed.set(rollOf(record.node, record.shard), new Map(present));
+        return;
+      }
+      case "roll_ended":
+      case "node_ended": {
+        const roll = rollOf(record.node, record.shard);
+        const gone = record.kind === "node_ended" ? this.#leavesOf(record) : this.#unconfirmed.get(roll)?.values();
+        this.#unconfirmed.delete(roll);
+        for (const leave of gone ?? []) if (this.#leave(leave)) changed(leave);
       }
     }
-    return leaves;
+  }
+
+  shardOf(channel: string): number {
+    return shardOf(channel, this.#shards);
+  }
+
+  /** A join for every connection in a channel with presence: from them another process can build the same. */
+  all(): MembershipRecord[] {
+    const joins: MembershipRecord[] = [];
+    for (const [channel, members] of this.#channels) {
+      for (const { member, sessions } of members.values())
+        for (const session of sessions) joins.push({ kind: "join", channel, session, member });
+    }
+    return joins;
+  }
+
+  /** True where a node has members. */
+  isHolding(node: string): boolean {
+    return this.#connectionsByNode.has(node);
   }
 
   /** The nodes that have members. */
@@ -51,6 +89,13 @@ export class Members {
 
   countIn(channel: string): number {
     return this.#channels.get(channel)?.size ?? 0;
+  }
+
+  /** The leaves that take everyone of a node away, from the channels of a shard. Linear in all members. */
+  #leavesOf({ node, shard = 0 }: NodeRecord): MembershipRecord[] {
+    return this.all()
+      .filter(({ channel, session }) => nodeOf(session) === node && this.shardOf(channel) === shard)
+      .map((join) => ({ ...join, kind: "leave" }));
   }
 
   #join({ channel, member, session }: MembershipRecord): boolean {
@@ -84,12 +129,16 @@ export class Members {
   }
 
   #count(session: string, more: 1 | -1): void {
-    const node = session.slice(0, session.lastIndexOf("."));
+    const node = nodeOf(session);
     const count = (this.#connectionsByNode.get(node) ?? 0) + more;
     if (count === 0) this.#connectionsByNode.delete(node);
     else this.#connectionsByNode.set(node, count);
   }
 }
 
+/** A session begins with its node's incarnation and a dot. */
+const nodeOf = (session: string): string => session.slice(0, session.lastIndexOf("."));
+const rollOf = (node: string, shard = 0): string => `${shard} ${node}`;
+const placeOf = ({ channel, session }: MembershipRecord): string => `${channel} ${session}`;
 const memberKey = (member: Member): string =>
   member.user_id === undefined ? `connection ${member.connection_id}` : `user ${member.user_id}`;

@@ -35,12 +35,18 @@ export interface SubscriptionParts {
   readonly counters: Counters;
 }
 
+/** The channels with presence that a connection has joined, and as whom. */
+interface Memberships {
+  readonly session: string;
+  readonly channels: Map<string, Member>;
+}
+
 export class Subscriptions {
   readonly #options: SubscriptionOptions;
   readonly #parts: SubscriptionParts;
   #counts: Uint32Array; // [slot] channels that the connection is subscribed to
   readonly #granted = new Set<Connection>(); // connections that hold a channel by a subscribe token
-  readonly #memberOf = new Map<number, Map<string, Member>>(); // by connection id: channels with presence, and as whom
+  readonly #memberships = new Map<number, Memberships>(); // by connection id, until its leaves are written
 
   constructor(options: SubscriptionOptions, parts: SubscriptionParts) {
     this.#options = options;
@@ -107,6 +113,13 @@ export class Subscriptions {
     return undefined;
   }
 
+  /** True where the client has read further in the log than this node: it comes from one that is ahead. */
+  isBehind({ channel, since }: Subscribe): boolean {
+    if (since === undefined) return false;
+    const { offset, epoch } = this.#parts.bus.tail(channel);
+    return since.epoch === epoch && since.offset > offset && this.#parts.bus.isShared;
+  }
+
   /** Succeeds also where there was no subscription, as the reference handler does. */
   unsubscribe(connection: Connection, { channel, id }: Unsubscribe): void {
     this.#leave(connection, channel);
@@ -122,7 +135,7 @@ export class Subscriptions {
       if (reason !== undefined) this.#revoke(connection, channel, reason);
     }
     const now = memberFor(connection);
-    for (const [channel, member] of [...(this.#memberOf.get(connection.id) ?? [])]) {
+    for (const [channel, member] of [...(this.#memberships.get(connection.id)?.channels ?? [])]) {
       if (isDeepStrictEqual(member, now)) continue; // a fresh token of the same user is no news to the others
       this.#member(connection, channel, "leave");
       this.#member(connection, channel, "join");
@@ -145,15 +158,16 @@ export class Subscriptions {
     }
   }
 
-  /** Writes a join for every member of this node: for a node that is new, or one that took this node for dead. */
-  announce(): void {
-    const { bus, connections } = this.#parts;
-    for (const [id, channels] of this.#memberOf) {
-      const connection = connections.byId(id);
-      if (connection === undefined) continue;
-      const session = connections.session(connection);
-      for (const [channel, member] of channels) bus.append({ kind: "join", channel, session, member }, () => {});
+  /** Writes this node's roll: a join for each of its members in the channels of a shard. */
+  announce(shard: number): void {
+    const { bus, members } = this.#parts;
+    const node = bus.incarnation;
+    bus.append({ kind: "roll_begun", node, shard }, () => {});
+    for (const { session, channels } of this.#memberships.values()) {
+      for (const [channel, member] of channels)
+        if (members.shardOf(channel) === shard) bus.append({ kind: "join", channel, session, member }, () => {});
     }
+    bus.append({ kind: "roll_ended", node, shard }, () => {});
   }
 
   #revoke(connection: Connection, channel: string, code: ErrorCode): void {
@@ -181,32 +195,32 @@ export class Subscriptions {
     connection.socket?.unsubscribe(topic);
     connection.grants?.delete(channel);
     this.#counts[connection.slot]! -= 1;
-    if (this.#memberOf.get(connection.id)?.has(channel)) this.#member(connection, channel, "leave");
+    if (this.#memberships.get(connection.id)?.channels.has(channel)) this.#member(connection, channel, "leave");
   }
 
   #join(connection: Connection, channel: string): void {
-    if (!this.#memberOf.has(connection.id)) this.#memberOf.set(connection.id, new Map());
+    const session = this.#parts.connections.session(connection);
+    if (!this.#memberships.has(connection.id)) this.#memberships.set(connection.id, { session, channels: new Map() });
     this.#member(connection, channel, "join");
   }
 
   /** Writes a join as whoever the connection is now, or the leave of whoever it joined as. */
   #member(connection: Connection, channel: string, kind: "join" | "leave"): void {
-    const channels = this.#memberOf.get(connection.id)!;
+    const { session, channels } = this.#memberships.get(connection.id)!;
     const member = kind === "join" ? memberFor(connection) : channels.get(channel)!;
     if (kind === "join") channels.set(channel, member);
     else channels.delete(channel);
-    const session = this.#parts.connections.session(connection);
     this.#parts.bus.append({ kind, channel, session, member }, () => {});
   }
 
   /** A lost connection's members stay for the grace, so that a reload does not flap; a leave that is asked for is at once. */
   #closed(connection: Connection): void {
     this.#granted.delete(connection);
-    const channels = this.#memberOf.get(connection.id);
-    if (channels === undefined) return;
-    this.#memberOf.delete(connection.id);
-    const session = this.#parts.connections.session(connection);
+    const memberships = this.#memberships.get(connection.id);
+    if (memberships === undefined) return;
     const write = (): void => {
+      this.#memberships.delete(connection.id);
+      const { session, channels } = memberships;
       for (const [channel, member] of channels)
         this.#parts.bus.append({ kind: "leave", channel, session, member }, () => {});
     };

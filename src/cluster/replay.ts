@@ -8,7 +8,7 @@
  *
  * Bounded as the workers' own state is: each channel by its policy, all by `bytesMax`, floors by their number.
  */
-import type { LogRecord, MembershipRecord, PublicationRecord } from "../bus/bus.ts";
+import type { LogRecord, PublicationRecord } from "../bus/bus.ts";
 import { shardOf } from "../bus/shard-of.ts";
 import type { Past, PastRecords } from "../bus/worker-past.ts";
 import type { Policies } from "../channel/policy.ts";
@@ -61,7 +61,7 @@ const nobody = { connections: [], users: [] };
 const nowhere: StreamPosition = { offset: "", epoch: "" };
 
 export class Replay implements Past {
-  readonly members = new Members();
+  readonly members: Members;
   /** Publications that came since this process has been up to date. */
   publications = 0;
   readonly #options: ReplayOptions;
@@ -78,21 +78,14 @@ export class Replay implements Past {
     this.#options = options;
     this.#policies = policies;
     this.#clock = clock;
+    this.members = new Members(options.shards);
     this.#shards = Array.from({ length: options.shards }, () => ({ epoch: "", knownFrom: undefined }));
   }
 
   /** Hot path. */
   add(record: LogRecord, position: StreamPosition, ageMs: number): void {
-    switch (record.kind) {
-      case "publication":
-        return this.#addPublication(record, position, ageMs);
-      case "join":
-      case "leave":
-        this.members.apply(record);
-        return;
-      case "node_ended":
-        for (const leave of this.members.leavesOf(record.node)) this.members.apply(leave);
-    }
+    if (record.kind === "publication") this.#addPublication(record, position, ageMs);
+    else this.members.apply(record, () => {});
   }
 
   /** What was kept before stays for its keys; as history it is of another epoch, and workers see that for themselves. */
@@ -110,8 +103,7 @@ export class Replay implements Past {
       const { record, position, atMs } = kept;
       records.push({ record, position, ageMs: nowMs - atMs });
     }
-    const joins = this.members.nodes().flatMap((node) => this.members.leavesOf(node).map(joinOf));
-    records.push(...joins.map((record) => ({ record, position: nowhere, ageMs: 0 })));
+    for (const record of this.members.all()) records.push({ record, position: nowhere, ageMs: 0 });
     const knownFrom = this.#shards.map((shard) => shard.knownFrom);
     return { records, floors: [...this.#floors], knownFrom: (shard) => knownFrom[shard] };
   }
@@ -208,6 +200,5 @@ export class Replay implements Past {
 
 /** Addressed to nobody and empty: applied, it makes its key known and nothing else. */
 const keyOnly = (record: PublicationRecord): PublicationRecord => ({ ...record, head: "", target: nobody });
-const joinOf = (leave: MembershipRecord): MembershipRecord => ({ ...leave, kind: "join" });
 const sizeOf = ({ head, key = "" }: PublicationRecord): number =>
   Buffer.byteLength(head) + 2 * key.length + overheadBytes;

@@ -4,10 +4,11 @@
  * Opening takes a slot and closing gives it back; whoever keeps something per slot is told of both, and of growth,
  * through `onOpen`, `onClose` and `slots.onGrow`.
  */
+import { randomInt } from "node:crypto";
 import type { Identity } from "../auth/identity.ts";
 import type { Format } from "../protocol/decode.ts";
 import { Connection, type Socket, type Transport } from "./connection.ts";
-import { connectionId, Slots, slotOf } from "./slots.ts";
+import { connectionId, generationsMax, Slots, slotOf } from "./slots.ts";
 
 /** Who this process is among the nodes. */
 export interface NodeIdentity {
@@ -15,10 +16,12 @@ export interface NodeIdentity {
   readonly node: number;
   /** The name of this life of it: ids start again with a process, sessions do not. */
   readonly incarnation: string;
+  /** There are, or may be, other nodes. */
+  readonly isShared: boolean;
 }
 
 export class Connections {
-  readonly slots = new Slots();
+  readonly slots: Slots;
   readonly #self: NodeIdentity;
   readonly #transport: Transport;
   readonly #bySlot: (Connection | undefined)[] = []; // [slot]
@@ -30,6 +33,7 @@ export class Connections {
 
   constructor(self: NodeIdentity, transport: Transport) {
     this.#self = self;
+    this.slots = new Slots(undefined, self.isShared ? randomInt(generationsMax) : 0);
     this.#transport = transport;
   }
 

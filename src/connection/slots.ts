@@ -2,7 +2,8 @@
  * Slot numbers for connections: dense, reused, and the index of every typed array that is touched per message.
  *
  * A slot has a generation that changes with each owner, so that nothing late ever reaches the next one. Slots start at
- * 1; fresh ones are handed out before used ones, so that ids on a young node are 1, 2, 3.
+ * 1; fresh ones are handed out before used ones, so that ids on a young node that is alone are 1, 2, 3. Among other nodes
+ * generations begin anywhere, so that ids of a node before it, with its number, do not come again.
  */
 import { grown } from "../limit/grown.ts";
 
@@ -10,11 +11,13 @@ export class Slots {
   #capacity: number;
   #fresh = 1; // the lowest slot never handed out; fresh <= capacity
   #free: number[] = [];
-  #generations: Uint32Array; // [slot] owners so far, wrapping at `generations`
+  #generations: Uint32Array; // [slot] owners so far, wrapping at `generationsMax`
+  readonly #firstGeneration: number;
   readonly #growing: ((capacity: number) => void)[] = [];
 
-  constructor(capacity = 1024) {
+  constructor(capacity = 1024, firstGeneration = 0) {
     this.#capacity = capacity;
+    this.#firstGeneration = firstGeneration;
     this.#generations = new Uint32Array(capacity);
   }
 
@@ -46,7 +49,7 @@ export class Slots {
   }
 
   generation(slot: number): number {
-    return this.#generations[slot]!;
+    return (this.#firstGeneration + this.#generations[slot]!) % generationsMax;
   }
 
   #grow(): void {

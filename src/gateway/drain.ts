@@ -7,7 +7,7 @@ import type { Connection } from "../connection/connection.ts";
 
 const stepMs = 50;
 /** Clients spread their return over this much more, so that those closed in one step do not arrive in one. */
-const returnSpreadMs = 1000;
+export const returnSpreadMs = 1000;
 
 /** Closes all `connections` within `seconds`. Resolves when the last close frame is handed to its socket. */
 export async function drainConnections(connections: Iterable<Connection>, seconds: number): Promise<void> {

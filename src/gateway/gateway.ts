@@ -33,7 +33,7 @@ import { TrustedProxies } from "../socket/client-address.ts";
 import { Origins } from "../socket/origins.ts";
 import { SocketServer } from "../socket/server.ts";
 import { createBus } from "./create-bus.ts";
-import { drainConnections } from "./drain.ts";
+import { drainConnections, returnSpreadMs } from "./drain.ts";
 import { version } from "./version.ts";
 import { welcomeFrame } from "./welcome.ts";
 
@@ -71,7 +71,7 @@ const housekeepingMs = 1000;
 /** Starts a gateway. Rejects where a port, a key or a certificate cannot be had; nothing is left open then. */
 export async function startGateway(config: Config, log: Log): Promise<Gateway> {
   const health = new Health();
-  const members = new Members();
+  const members = new Members(config.redis.enabled ? config.redis.shards : 1);
   const status = { block: (reason: string) => health.block("bus", reason), clear: () => health.clear("bus") };
   const bus = createBus(config, status, log, () => members.nodes());
   let node: Node | undefined;
@@ -118,9 +118,9 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
   const replayBytesMax = config.sendQueueBytesMax / 2; // half a queue of replay onto a queue at most half full
   const historyOptions = { bytesMax: config.history.bytesMax, channelBytesMax: replayBytesMax };
   const history = new History(historyOptions, bus, clock);
-  const idempotency = new Idempotency(config.idempotency, clock);
+  const idempotency = new Idempotency(config.idempotency);
   const fanOut = new FanOut(server, connections, slowConsumers, counters, clock, bus.isShared ? 256 : undefined);
-  const announce = (): void => subscriptions.announce();
+  const announce = (shard: number): void => subscriptions.announce(shard);
   const channels = new Channels({ bus, policies, fanOut, history, idempotency, members, counters, clock, announce });
   const subscriptionOptions = { ...config, ...config.presence };
   const subscriptions = new Subscriptions(subscriptionOptions, {
@@ -233,7 +233,8 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
       isDraining = true;
       server.closeListener();
       await drainConnections(connections, seconds);
-      await setTimeout(closingMs);
+      // Members who come back to another node in time were never gone.
+      await setTimeout(bus.isShared && members.isHolding(bus.incarnation) ? returnMs : closingMs);
       await close();
     },
   };
@@ -241,5 +242,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
 
 /** For the sockets to send their last frames, after the drain. */
 const closingMs = 100;
+/** For clients to come back elsewhere: the longest `retry_in_ms`, and some time to connect. */
+const returnMs = returnSpreadMs + 1000;
 /** Log lines a second of one event that outsiders can trigger. */
 const outsiders = { linesPerSecond: 10 };

@@ -1,4 +1,5 @@
 /** The dispatch table: what each action does. A missing row is a compile error; an unknown action never gets here. */
+import { setTimeout } from "node:timers/promises";
 import type { Identity } from "../auth/identity.ts";
 import type { SubscriptionGrant, TokenFault, TokenVerifier } from "../auth/token-verifier.ts";
 import type { Channels } from "../channel/channels.ts";
@@ -53,12 +54,15 @@ export function createDispatch(parts: HandlerParts): (connection: Connection, me
 function subscribe(parts: HandlerParts, connection: Connection, message: Subscribe): Outcome {
   const { subscriptions, replayQueueBytesMax } = parts;
   const asksReplay = message.since !== undefined || message.history > 0;
-  if (message.token === undefined && !(asksReplay && connection.queuedBytes > replayQueueBytesMax))
-    return subscriptions.subscribe(connection, message);
+  const mustWait = asksReplay && (connection.queuedBytes > replayQueueBytesMax || subscriptions.isBehind(message));
+  if (message.token === undefined && !mustWait) return subscriptions.subscribe(connection, message);
   return subscribeLater(parts, connection, message);
 }
 
-/** A subscribe that must wait for its token to be verified, or for the send queue to make room for a replay. */
+/**
+ * A subscribe that must wait: for its token to be verified, for this node to read as far as the client has, or for the
+ * send queue to make room for a replay.
+ */
 async function subscribeLater(
   parts: HandlerParts,
   connection: Connection,
@@ -72,9 +76,16 @@ async function subscribeLater(
       return refusal("forbidden", "Not allowed: the subscribe token is another user's");
     grant = verified;
   }
+  const untilMs = parts.clock.nowMs() + behindMs;
+  while (parts.subscriptions.isBehind(message) && parts.clock.nowMs() < untilMs && connection.isOpen)
+    await setTimeout(behindPollMs);
   await connection.queueBelow(parts.replayQueueBytesMax); // last: while a token was verified the queue may have filled
   return parts.subscriptions.subscribe(connection, message, grant);
 }
+
+/** For a node to catch up with the one that a client comes from; then the client is told that it cannot be. */
+const behindMs = 5000;
+const behindPollMs = 20;
 
 function authenticate(parts: HandlerParts, connection: Connection, message: Authenticate): Outcome {
   const verified = parts.verifier.verify(message.token);

@@ -284,7 +284,7 @@ class TestNode {
 
   start(): Promise<void> {
     return this.bus.start((record, position) => {
-      if (record.kind === "node_started" || record.kind === "node_ended") return; // the bus' own
+      if (record.kind === "roll_call" || record.kind === "node_ended") return; // the bus' own
       this.applied.push({ record, position });
       this.texts.add(textOf(record));
     });

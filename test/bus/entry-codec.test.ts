@@ -23,8 +23,10 @@ const records: LogRecord[] = [
   { ...publication, target: { connections: [], users: [] } },
   { kind: "join", channel: "presence.a", session: "node.1", member: { user_id: 7, role: "user" } },
   { kind: "leave", channel: "presence.a", session: "node.1", member: { connection_id: 9 } },
-  { kind: "node_started", node: "abc" },
-  { kind: "node_ended", node: "" },
+  { kind: "roll_call", node: "", shard: undefined },
+  { kind: "roll_begun", node: "abc", shard: 0 },
+  { kind: "roll_ended", node: "abc", shard: 2 },
+  { kind: "node_ended", node: "abc", shard: undefined },
 ];
 
 const entry = { epoch: "e1", writer: "node", sequence: 7, records };

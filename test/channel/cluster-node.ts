@@ -49,10 +49,10 @@ export class ClusterNode {
     };
     const policies = new Policies(policyOptions, 1024);
     const history = new History({ bytesMax: 1e9, channelBytesMax: 1e9 }, bus, clock);
-    const idempotency = new Idempotency({ seconds: 300, keysMax: 100_000 }, clock);
+    const idempotency = new Idempotency({ seconds: 300, keysMax: 100_000 });
     const fanOut = new FanOut(topics, connections, new SlowConsumers(1e9, counters), counters, clock);
     const members = this.#members;
-    const announce = (): void => this.#subscriptions.announce();
+    const announce = (shard: number): void => this.#subscriptions.announce(shard);
     this.#channels = new Channels({ bus, policies, fanOut, history, idempotency, members, counters, clock, announce });
     this.#subscriptions = new Subscriptions(
       { channelsPerConnectionMax: 100, leaveGraceSeconds: 0 },

@@ -5,30 +5,34 @@ import { FakeClock } from "./fake-clock.ts";
 
 function createIdempotency(options: Partial<IdempotencyOptions> = {}) {
   const clock = new FakeClock();
-  const idempotency = new Idempotency({ seconds: 60, keysMax: 1000, ...options }, clock);
+  const idempotency = new Idempotency({ seconds: 60, keysMax: 1000, ...options });
+  const keyed = (channel: string, userId: string | undefined, key: string) => ({
+    ...{ channel, userId, key },
+    acceptedAtMs: clock.nowMs(),
+  });
   let offset = 0;
   return {
     clock,
-    idempotency,
+    find: (channel: string, userId: string | undefined, key: string) => idempotency.find(keyed(channel, userId, key)),
     add(channel: string, userId: string | undefined, key: string) {
       offset += 1;
       const position = { offset: `${offset}`, epoch: "first" };
-      idempotency.add(channel, userId, key, position);
+      idempotency.add(keyed(channel, userId, key), position);
       return position;
     },
     knows: (channel: string, userId: string | undefined, key: string) =>
-      idempotency.find(channel, userId, key) !== undefined,
+      idempotency.find(keyed(channel, userId, key)) !== undefined,
   };
 }
 
 describe("An idempotency key", () => {
   it("leads to the position of the publication that had it", () => {
-    const { add, idempotency } = createIdempotency();
+    const { add, find } = createIdempotency();
     const first = add("chat", "42", "k1");
     const second = add("chat", "42", "k2");
-    assert.deepEqual(idempotency.find("chat", "42", "k1"), first);
-    assert.deepEqual(idempotency.find("chat", "42", "k2"), second);
-    assert.equal(idempotency.find("chat", "42", "k3"), undefined);
+    assert.deepEqual(find("chat", "42", "k1"), first);
+    assert.deepEqual(find("chat", "42", "k2"), second);
+    assert.equal(find("chat", "42", "k3"), undefined);
   });
 
   it("counts within its channel and its user; all anonymous publishers of a channel are one", () => {
@@ -67,13 +71,13 @@ describe("An idempotency key", () => {
   });
 
   it("lives its whole time again when it is used after it was forgotten", () => {
-    const { add, knows, clock, idempotency } = createIdempotency({ seconds: 60 });
+    const { add, knows, clock, find } = createIdempotency({ seconds: 60 });
     add("chat", "42", "k");
     add("chat", "42", "other");
     clock.advance(60_000);
     const again = add("chat", "42", "k");
     clock.advance(59_999);
-    assert.deepEqual(idempotency.find("chat", "42", "k"), again);
+    assert.deepEqual(find("chat", "42", "k"), again);
     assert.equal(knows("chat", "42", "other"), false);
   });
 
@@ -100,6 +104,22 @@ describe("An idempotency key", () => {
       const { add, knows } = createIdempotency(options);
       add("chat", "42", "k");
       assert.equal(knows("chat", "42", "k"), false);
+    }
+  });
+
+  it("is judged by when publications were accepted, not by when a node hears of them: one that starts later decides alike", () => {
+    const options = { seconds: 10, keysMax: 1000 };
+    const [early, late] = [new Idempotency(options), new Idempotency(options)];
+    const at = (acceptedAtMs: number) => ({ channel: "chat", userId: "42", key: "k", acceptedAtMs });
+    const position = { offset: "1", epoch: "first" };
+    early.add(at(5000), position);
+    late.add(at(5000.000_000_2 - 4_000), position); // its clock began 4 s later, and it heard of it just now
+    for (const [ms, isKnown] of [
+      [14_999, true],
+      [15_000, false],
+    ] as const) {
+      assert.equal(early.find(at(ms)) !== undefined, isKnown);
+      assert.equal(late.find(at(ms - 4_000)) !== undefined, isKnown);
     }
   });
 });

@@ -9,8 +9,13 @@ const anonymous = (id: number): Member => ({ connection_id: id });
 
 function createMembers() {
   const members = new Members();
-  const apply = (kind: "join" | "leave") => (member: Member, connectionId: number, channel: string) =>
-    members.apply({ kind, channel, session: `node.${connectionId}`, member });
+  const apply = (kind: "join" | "leave") => (member: Member, connectionId: number, channel: string) => {
+    let isChanged = false;
+    members.apply({ kind, channel, session: `node.${connectionId}`, member }, () => {
+      isChanged = true;
+    });
+    return isChanged;
+  };
   const join = apply("join");
   const leave = apply("leave");
   return {
@@ -101,7 +106,7 @@ describe("The nodes of members", () => {
   it("count connections in channels, each once, however often it is told, until it has left them", () => {
     const members = new Members();
     const tell = (kind: "join" | "leave", node: string, connection: number, channel = "presence.lobby") =>
-      members.apply({ kind, channel, session: session(node, connection), member: alice });
+      members.apply({ kind, channel, session: session(node, connection), member: alice }, () => {});
     tell("join", "a", 1);
     tell("join", "a", 1);
     tell("join", "a", 2);
@@ -112,7 +117,69 @@ describe("The nodes of members", () => {
     tell("leave", "a", 2);
     tell("leave", "b", 1);
     assert.deepEqual([members.connectionsByNode(), members.nodes()], [{ a: 2 }, ["a"]]);
-    for (const leave of members.leavesOf("a")) members.apply(leave);
+    members.apply({ kind: "node_ended", node: "a" }, () => {});
     assert.deepEqual([members.nodes(), members.count], [[], 0]);
+  });
+});
+
+describe("Records of a node", () => {
+  /** Members in two shards; `apply` returns what channels were told. */
+  const createShards = () => {
+    const members = new Members(2);
+    const channels = [0, 1].map((shard) => {
+      for (let n = 0; ; n += 1) if (members.shardOf(`presence.${n}`) === shard) return `presence.${n}`;
+    });
+    const apply = (record: Parameters<Members["apply"]>[0]): string[] => {
+      const told: string[] = [];
+      members.apply(record, ({ kind, channel, member }) => {
+        told.push(`${kind} ${channels.indexOf(channel)} ${member.user_id} of ${members.countIn(channel)}`);
+      });
+      return told;
+    };
+    const join = (session: string, user: string, shard = 0) =>
+      apply({ kind: "join", channel: channels[shard]!, session, member: { user_id: user } });
+    return { members, apply, join, channels };
+  };
+
+  it("node_ended: its members leave the channels of its shard, each told with the count that is left", () => {
+    const { apply, join, members, channels } = createShards();
+    for (const user of ["ann", "bob"]) join(`a.${user}`, user);
+    join("b.1", "cyd");
+    join("a.1", "ann", 1);
+    assert.deepEqual(apply({ kind: "node_ended", node: "a", shard: 0 }), ["leave 0 ann of 2", "leave 0 bob of 1"]);
+    assert.deepEqual(members.list(channels[1]!), [{ user_id: "ann" }]);
+    assert.deepEqual(apply({ kind: "node_ended", node: "a", shard: 1 }), ["leave 1 ann of 0"]);
+  });
+
+  it("a roll: who is in it stays without a word, who is not has left, who is new has joined; other nodes' and shards' stay", () => {
+    const { apply, join } = createShards();
+    for (const user of ["ann", "bob"]) join(`a.${user}`, user);
+    join("b.bob", "bob"); // with a second tab, on another node
+    join("b.dan", "dan");
+    join("a.eve", "eve", 1);
+    assert.deepEqual(apply({ kind: "roll_begun", node: "a", shard: 0 }), []);
+    assert.deepEqual(join("a.ann", "ann"), []);
+    assert.deepEqual(join("a.cyd", "cyd"), ["join 0 cyd of 4"]);
+    assert.deepEqual(apply({ kind: "roll_ended", node: "a", shard: 0 }), []); // bob is on b still
+    assert.deepEqual(apply({ kind: "roll_begun", node: "b", shard: 0 }), []);
+    assert.deepEqual(join("b.dan", "dan"), []);
+    assert.deepEqual(apply({ kind: "roll_ended", node: "b", shard: 0 }), ["leave 0 bob of 3"]);
+  });
+
+  it("an empty roll: whoever was held for its members has left", () => {
+    const { apply, join } = createShards();
+    join("a.ann", "ann");
+    apply({ kind: "roll_begun", node: "a", shard: 0 });
+    assert.deepEqual(apply({ kind: "roll_ended", node: "a", shard: 0 }), ["leave 0 ann of 0"]);
+  });
+
+  it("a roll whose beginning was not heard, or that its node did not live to end, changes nothing", () => {
+    const { apply, join } = createShards();
+    join("a.ann", "ann");
+    assert.deepEqual(apply({ kind: "roll_ended", node: "a", shard: 0 }), []);
+    apply({ kind: "roll_begun", node: "a", shard: 0 });
+    assert.deepEqual(apply({ kind: "node_ended", node: "a", shard: 0 }), ["leave 0 ann of 0"]);
+    join("a.ann", "ann");
+    assert.deepEqual(apply({ kind: "roll_ended", node: "a", shard: 0 }), []);
   });
 });

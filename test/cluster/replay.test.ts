@@ -21,7 +21,7 @@ async function createLog({ size = 3, bytesMax = 1e9, secondsMax = 300 } = {}) {
     replay,
     published,
     publish(channel: string, text: string, key?: string): void {
-      nodes.source.append(publication(channel, text, key), (outcome) => {
+      nodes.source.append({ ...publication(channel, text, key), acceptedAtMs: clock.nowMs() }, (outcome) => {
         if (outcome !== "unavailable") published.push({ channel, offset: outcome.offset, text });
       });
     },
@@ -39,21 +39,23 @@ async function createLog({ size = 3, bytesMax = 1e9, secondsMax = 300 } = {}) {
 
 function createView(bus: Bus, policies: Policies, clock: FakeClock) {
   const history = new History({ bytesMax: 1e9, channelBytesMax: 1e9 }, bus, clock);
-  const idempotency = new Idempotency({ seconds: 300, keysMax: 1000 }, clock);
+  const idempotency = new Idempotency({ seconds: 300, keysMax: 1000 });
   const members = new Members();
   const apply: Parameters<Bus["start"]>[0] = (record, position, ageMs) => {
-    if (record.kind === "join" || record.kind === "leave") return void members.apply(record);
+    if (record.kind === "join" || record.kind === "leave") return members.apply(record, () => {});
     if (record.kind !== "publication") return;
-    const { channel, key, userId, target, head } = record;
-    if (key !== undefined && idempotency.find(channel, userId, key) !== undefined) return;
-    if (key !== undefined) idempotency.add(channel, userId, key, position);
+    const { channel, key, userId, target, head, acceptedAtMs } = record;
+    const keyed = key === undefined ? undefined : { channel, userId, key, acceptedAtMs };
+    if (keyed !== undefined && idempotency.find(keyed) !== undefined) return;
+    if (keyed !== undefined) idempotency.add(keyed, position);
     const policy = policies.of(channel);
     if (policy.history.size > 0 && target === undefined) history.push(channel, policy, position, head, ageMs);
   };
   return {
     apply,
     members,
-    knowsKey: (channel: string, key: string) => idempotency.find(channel, "ann", key) !== undefined,
+    knowsKey: (channel: string, key: string) =>
+      idempotency.find({ channel, userId: "ann", key, acceptedAtMs: clock.nowMs() }) !== undefined,
     latest: (channel: string) => history.latest(channel, 100).map(({ body }) => body),
     since: (channel: string, offset: string) =>
       history.since(channel, { offset, epoch: bus.tail(channel).epoch })?.map(({ body }) => body),
@@ -143,7 +145,8 @@ describe("A worker that starts", () => {
       members.list("presence.a").map(({ user_id }) => user_id),
       [1, 3],
     );
-    assert.equal(members.apply({ ...join(1, "two.1"), kind: "leave" }), true);
+    members.apply({ ...join(1, "two.1"), kind: "leave" }, () => {}); // the last tab of user 1
+    assert.equal(members.countIn("presence.a"), 1);
   });
 
   it("is filled with nothing that is past its time", async () => {

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connect, type TestClient } from "../support/client.ts";
 import { testSecret } from "../support/gateway.ts";
 import { type NodeProcess, startNodeProcess } from "../support/node-process.ts";
-import { eventually, startRedis } from "../support/redis.ts";
+import { eventually, startRedis, type TestRedis } from "../support/redis.ts";
 import { token } from "../support/tokens.ts";
 import { startNodes } from "./redis-nodes.ts";
 import { countedSettings } from "./redis-traffic.ts";
@@ -97,14 +97,14 @@ describe("Presence across nodes", { timeout: 110_000 }, () => {
 });
 
 describe("A node that", { timeout: 110_000 }, () => {
-  const startTwo = async (t: TestContext): Promise<NodeProcess[]> => {
+  const startThree = async (t: TestContext): Promise<{ redis: TestRedis; nodes: NodeProcess[] }> => {
     const redis = await startRedis(t);
     const settings = { ...countedSettings(redis.url, { leaseSeconds }), ...presence, auth: { secret: testSecret } };
-    return Promise.all([0, 1, 2].map(() => startNodeProcess(t, settings)));
+    return { redis, nodes: await Promise.all([0, 1, 2].map(() => startNodeProcess(t, settings))) };
   };
 
   it("is killed leaves no ghosts: its members leave once, everywhere, within the lease", async (t) => {
-    const [first, second, doomed] = await startTwo(t);
+    const [first, second, doomed] = (await startThree(t)).nodes;
     const watchers = [await join(t, first!, "w1"), await join(t, second!, "w2")];
     await join(t, doomed!, "anna");
     await join(t, doomed!, "both");
@@ -127,8 +127,49 @@ describe("A node that", { timeout: 110_000 }, () => {
     }
   });
 
+  it("was stopped while a member left, and lost that with an empty Redis: the rolls that follow tell it, and it holds no ghost", async (t) => {
+    const { redis, nodes } = await startThree(t);
+    const [frozen, other] = nodes;
+    const watcher = await join(t, frozen!, "w1");
+    const [anna, bob] = [await join(t, other!, "anna"), await join(t, other!, "bob")];
+    await here(watcher, "anna", "bob", "w1");
+    frozen!.child.process.kill("SIGSTOP");
+    anna.socket.terminate();
+    await here(bob, "bob", "w1");
+    await redis.stopAndForget();
+    await redis.start();
+    await sleep(500);
+    frozen!.child.process.kill("SIGCONT");
+    for (const client of [watcher, bob]) await here(client, "bob", "w1");
+    assert.deepEqual(told(watcher, "anna"), ["+anna", "-anna"]);
+  });
+
+  it("starts knows the members of every shard, and those of a node that ended have left once", async (t) => {
+    const redis = await startRedis(t);
+    const several = { shards: 4 };
+    const [first, second] = await startNodes(t, [redis.url, redis.url], several, presence);
+    const rooms = Array.from({ length: 12 }, (_, n) => `presence.room${n}`);
+    const [watcher, gone] = [await join(t, first!, "w1"), await join(t, second!, "anna")];
+    for (const client of [watcher, gone]) for (const room of rooms) await client.subscribe(room);
+    await here(watcher, "anna", "w1");
+    await second!.stop({ delaySeconds: 0, seconds: 0 });
+    await here(watcher, "w1");
+    const [third] = await startNodes(t, [redis.url], several, presence);
+    const newcomer = await join(t, third!, "newcomer");
+    for (const room of rooms) {
+      const reply = await newcomer.ask("presence", { channel: room });
+      assert.deepEqual(
+        (reply.members as { user_id: string }[]).map(({ user_id }) => user_id),
+        ["w1"],
+        room,
+      );
+    }
+    assert.deepEqual(told(watcher, "anna").filter((line) => line === "-anna").length, rooms.length + 1);
+    assert.deepEqual(told(newcomer, "anna"), []);
+  });
+
   it("is stopped for longer than its lease comes back with its members, and catches up", async (t) => {
-    const [first, second, frozen] = await startTwo(t);
+    const [first, second, frozen] = (await startThree(t)).nodes;
     const watchers = [await join(t, first!, "w1"), await join(t, second!, "w2")];
     const anna = await join(t, frozen!, "anna");
     await here(watchers[0]!, "anna", "w1", "w2");

@@ -102,6 +102,11 @@ describe("Redis in trouble at the start", { timeout: 60_000 }, () => {
       async () => /redis\.shards must be 3 as theirs, got 1/.test((await readiness(node)).text),
       "the reason",
     );
+    await redis.stopAndForget(); // with what the nodes had agreed on
+    await redis.start();
+    await ready(other!);
+    await sleep(4000);
+    assert.deepEqual([(await readiness(other!)).status, (await readiness(node)).status], [200, 503]);
     await other!.stop({ delaySeconds: 0, seconds: 0 });
     await ready(node);
   });
