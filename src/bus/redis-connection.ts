@@ -179,8 +179,11 @@ function createClient(options: RedisOptions): RedisClient {
     });
   }
   if (options.url !== "") {
-    const { db, username, password, tls, ...rest } = single; // the URL has its own
-    return new Redis(options.url, rest);
+    // What the URL has counts. ioredis would take its empty user beside a password, or the reverse, for given.
+    const url = new URL(options.url);
+    url.username ||= encodeURIComponent(url.searchParams.get("username") ?? options.username);
+    url.password ||= encodeURIComponent(url.searchParams.get("password") ?? options.password);
+    return new Redis(url.href, single);
   }
   return new Redis({ ...single, host: options.host, port: options.port });
 }

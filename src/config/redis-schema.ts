@@ -6,7 +6,10 @@ const addressRule = "host:port";
 const addresses = z
   .array(z.string(addressRule).regex(/^[^:\s]+:\d{1,5}$/, addressRule), "a list of host:port")
   .default([]);
-const urlRule = "a redis:// or rediss:// URL, or empty";
+const urlRule =
+  "empty, or redis://user:password@host:port/database (or rediss://) with a host, a port from 1 to 65535, a database " +
+  "number up to 1000000, and special characters of user and password escaped (/ as %2F, # as %23, % as %25)";
+const databaseMax = 1_000_000;
 
 export const redisSchema = z
   .strictObject(
@@ -15,13 +18,16 @@ export const redisSchema = z
       url: z
         .string(urlRule)
         .regex(/^$|^rediss?:\/\/\S+$/, urlRule)
+        .refine(isRedisUrlOrEmpty, urlRule)
         .default("")
-        .describe("redis:// or rediss:// with user, password and database, in place of host, port and the like."),
+        .describe(
+          "redis:// or rediss:// in place of host and port; a user, password or database in it goes before the keys below.",
+        ),
       host: host.default("127.0.0.1").describe("The address of Redis."),
       port: wholeNumber(1, 65_535).default(6379).describe("The port of Redis."),
       username: text.default("").describe("Empty for Redis' default user."),
       password: text.default("").describe("Empty for none. Better given as TIDEGATE_REDIS__PASSWORD."),
-      database: wholeNumber(0, 1_000_000).default(0).describe("The database's number."),
+      database: wholeNumber(0, databaseMax).default(0).describe("The database's number."),
       prefix: text.default("websocket:").describe("What every key in Redis begins with."),
       tls: trueOrFalse.default(false).describe("Speak TLS to Redis."),
       sentinels: addresses.describe("Sentinels as host:port; they name the master. Empty: no Sentinel."),
@@ -51,3 +57,30 @@ export const redisSchema = z
   )
   .prefault({})
   .describe("The log between nodes.");
+
+/** True for what ioredis can use as it is meant: it would throw at the start, or take a part of a password for a host. */
+function isRedisUrlOrEmpty(value: string): boolean {
+  if (value === "") return true;
+  if (!URL.canParse(value)) return false;
+  const { protocol, hostname, port, pathname, hash, username, password } = new URL(value);
+  const isDatabase = pathname === "" || pathname === "/" || /^\/\d+$/.test(pathname);
+  return (
+    /^rediss?:$/.test(protocol) &&
+    hostname !== "" &&
+    port !== "0" &&
+    isDatabase &&
+    Number(pathname.slice(1)) <= databaseMax &&
+    hash === "" &&
+    isEscaped(username) &&
+    isEscaped(password)
+  );
+}
+
+function isEscaped(part: string): boolean {
+  try {
+    decodeURIComponent(part);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -6,6 +6,7 @@
 import { accessSync, constants } from "node:fs";
 import type { Config } from "./config-schema.ts";
 import type { KeyPath } from "./key-path.ts";
+import { withoutPassword } from "./secrets.ts";
 
 export interface Relation {
   /** The keys it binds; the first is the one to name. A relation with a faulty key is not looked at. */
@@ -88,7 +89,7 @@ export function relationsOf(config: Config): Relation[] {
 
 /** Values that are accepted and will disappoint, each with what it leads to. */
 export function warningsOf(config: Config): string[] {
-  const { heartbeatInterval, connectionTimeout, heartbeatsPerMinuteMax, channels } = config;
+  const { heartbeatInterval, connectionTimeout, heartbeatsPerMinuteMax, channels, idempotency, redis } = config;
   const warnings: string[] = [];
   if (heartbeatInterval >= connectionTimeout) {
     warnings.push(
@@ -107,6 +108,28 @@ export function warningsOf(config: Config): string[] {
       warnings.push(`channels["${pattern}"].history keeps nothing: size and seconds should both be above 0, or both 0`);
     }
   }
+  if (redis.enabled) {
+    const kept: [name: string, seconds: number][] = [
+      ["idempotency.seconds", idempotency.seconds],
+      ...Object.entries(channels).map(([pattern, { history }]): [string, number] => [
+        `channels["${pattern}"].history.seconds`,
+        history?.seconds ?? 0,
+      ]),
+    ];
+    for (const [name, seconds] of kept) {
+      if (seconds > redis.retentionSeconds) {
+        warnings.push(
+          `${name} (${seconds} s) should not be above redis.retentionSeconds (${redis.retentionSeconds} s): ` +
+            "a node that starts later knows less than the others",
+        );
+      }
+    }
+  } else {
+    for (const key of ["url", "sentinels", "cluster"] as const) {
+      if (redis[key].length > 0)
+        warnings.push(`redis.${key} is given, but redis.enabled is false: this node shares nothing with others`);
+    }
+  }
   return warnings;
 }
 
@@ -119,6 +142,9 @@ function readable(path: KeyPath, file: string): Relation {
     return { paths: [path], fault: undefined };
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    return { paths: [path], fault: `must be a file that can be read, got ${JSON.stringify(file)} (${code})` };
+    return {
+      paths: [path],
+      fault: `must be a file that can be read, got ${JSON.stringify(withoutPassword(file))} (${code})`,
+    };
   }
 }

@@ -78,7 +78,25 @@ const broken: Readonly<Record<string, readonly unknown[]>> = {
   "log.format": ["xml"],
   redis: [true],
   "redis.enabled": ["false", 1],
-  "redis.url": ["http://127.0.0.1", "127.0.0.1:6379", 7],
+  "redis.url": [
+    7,
+    "http://127.0.0.1",
+    "127.0.0.1:6379",
+    "redis://user:pass/word@h",
+    "redis://user:pass#word@h",
+    "redis://user:1/word@h",
+    "redis://h:99999",
+    "redis://h:0",
+    "redis://",
+    "redis:///0",
+    "redis://:6379",
+    "redis://h/name",
+    "redis://h/-1",
+    "redis://h/1000001",
+    "redis://h/0#word",
+    "redis://user:50%@h",
+    "redis://h h",
+  ],
   "redis.host": ["", 7],
   "redis.port": [0, 65_536],
   "redis.password": [1234, null],
@@ -175,6 +193,14 @@ describe("faults", () => {
     assert.equal(faultsOf({ flags: { zzzzzzzz: 1 } })[0]!.text, "is not a known key");
   });
 
+  it("a URL of Redis that is wrong is told how to write it, not what was given", () => {
+    const { text } = faultsOf({ flags: { redis: { url: "redis://user:pass/word@h" } } })[0]!;
+    assert.match(
+      text,
+      /^must be empty, or redis:\/\/user:password@host:port\/database .*\/ as %2F.*, got 24 bytes \(not shown\)$/,
+    );
+  });
+
   it("a long value is cut", () => {
     assert.ok(faultsOf({ flags: { compression: "x".repeat(10_000) } })[0]!.text.length < 200);
   });
@@ -194,6 +220,10 @@ describe("values at the edge that are right", () => {
     ["trustedProxies", ["10.0.0.0/8", "::1", "fd00::/8", "0.0.0.0/0", "192.168.1.1"]],
     ["auth.secret", "é".repeat(16)],
     ["auth.jwksUrl", "http://127.0.0.1:8080/keys"],
+    ["redis.url", ""],
+    ["redis.url", "redis://h"],
+    ["redis.url", "redis://h/"],
+    ["redis.url", "rediss://user:pass%2Fword@[::1]:65535/1000000?family=6"],
   ];
   for (const [key, value] of right) {
     it(`${key}: ${JSON.stringify(value)}`, () => {

@@ -76,4 +76,31 @@ describe("warnings", () => {
     const channels = { "a.>": { history: { size: 5, seconds: 0 } } };
     assert.match(load({ flags: { channels } }).warnings[0]!, /channels\["a\.>"\]\.history keeps nothing/);
   });
+
+  const places: readonly (readonly [string, unknown])[] = [
+    ["url", "redis://h"],
+    ["sentinels", ["h:26379"]],
+    ["cluster", ["h:7000"]],
+  ];
+  for (const [key, value] of places) {
+    it(`redis.${key} without redis.enabled`, () => {
+      const { warnings } = load({ flags: { redis: { [key]: value } } });
+      assert.equal(warnings.length, 1);
+      assert.match(warnings[0]!, new RegExp(`redis\\.${key} is given, but redis\\.enabled is false`));
+      assert.deepEqual(load({ flags: { redis: { enabled: true, [key]: value } } }).warnings, []);
+    });
+  }
+
+  it("what is remembered for longer than Redis keeps the log", () => {
+    const channels = { "a.>": { history: { size: 5, seconds: 901 } }, "b.>": { history: { size: 5, seconds: 900 } } };
+    const flags = { channels, idempotency: { seconds: 901 }, redis: { enabled: true, retentionSeconds: 900 } };
+    const { warnings } = load({ flags });
+    assert.equal(warnings.length, 2);
+    assert.match(
+      warnings[0]!,
+      /^idempotency\.seconds \(901 s\) .*redis\.retentionSeconds \(900 s\): a node that starts/,
+    );
+    assert.match(warnings[1]!, /^channels\["a\.>"\]\.history\.seconds \(901 s\)/);
+    assert.deepEqual(load({ flags: { ...flags, redis: { retentionSeconds: 900 } } }).warnings, []);
+  });
 });

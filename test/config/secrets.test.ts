@@ -27,6 +27,38 @@ describe("secrets", () => {
     assert.match(JSON.stringify(config), /hunter2/);
   });
 
+  const printed: readonly (readonly [given: string, shown: string])[] = [
+    ["redis://user:hunter2@h:1/2", "redis://********@h:1/2"],
+    ["rediss://:hunter2%2F@h", "rediss://********@h"],
+    ["redis://h/0?password=hunter2", "redis://h/0?********"],
+    ["redis://u:p@h/0?password=hunter2&x=hunter2", "redis://********@h/0?********"],
+    ["redis://h/0?password=p@hunter2", "redis://********"],
+    ["redis://h:6379/0", "redis://h:6379/0"],
+  ];
+  for (const [given, shown] of printed) {
+    it(`${given} is printed as ${shown}`, () => {
+      assert.equal(maskSecrets(load({ flags: { redis: { url: given } } }).config).redis.url, shown);
+    });
+  }
+
+  it("that a URL does not escape are masked up to the last @, whatever stands before it", () => {
+    const { config } = load({});
+    for (const password of [
+      "hun/hunter2",
+      "hun#hunter2",
+      "hun?x=hunter2",
+      "hun@hunter2",
+      "hun:hunter2",
+      "hun\nhunter2",
+    ]) {
+      for (const scheme of ["redis://", "https://", ""]) {
+        const url = `${scheme}user:${password}@h`;
+        const masked = maskSecrets({ ...config, redis: { ...config.redis, url, cluster: [url] } });
+        assert.doesNotMatch(JSON.stringify(masked), /hun/, url);
+      }
+    }
+  });
+
   it("that are empty stay empty", () => {
     assert.deepEqual(maskSecrets(load({}).config), load({}).config);
   });
@@ -40,6 +72,17 @@ describe("secrets", () => {
     ["a misspelt key", { auth: { sercet: "hunter2" }, redis: { pasword: "hunter2" } }],
     ["a password in place of its section", { redis: "hunter2" }],
     ["a password in a URL", { auth: { jwksUrl: "ftp://me:hunter2@a.example/" } }],
+    ["a password in a URL without a scheme", { redis: { url: "user:hunter2@host:6379" } }],
+    ["a text in place of Redis' URL", { redis: { url: "hunter2" } }],
+    ["a list in place of Redis' URL", { redis: { url: ["hunter2"] } }],
+    ["a password that Redis' URL does not escape", { redis: { url: "redis://user:hun/hunter2@h" } }],
+    ["a password in a query of a wrong URL", { redis: { url: "redis://h/x?password=hunter2" } }],
+    ["a password in the address of a Cluster", { redis: { cluster: ["u:hunter2@h:1"] } }],
+    ["a password in the address of a Cluster that is no list", { redis: { cluster: { u: "hunter2@h:1" } } }],
+    ["a password in the address of a Sentinel", { redis: { sentinels: ["u:hunter2@h:1"] } }],
+    ["a password in Redis' host", { redis: { host: "u:hunter2@h:1" } }],
+    ["a password in a query beside Redis' host", { redis: { host: "h?password=hunter2" } }],
+    ["a password in the name of a file", { tls: { certFile: "https://u:hunter2@h/a.pem", keyFile: "/no/such.pem" } }],
     ["a key of the wrong kind", { auth: { keys: [{ algorithm: "RS256", secret }] } }],
   ];
   for (const [what, tree] of misplaced) {
