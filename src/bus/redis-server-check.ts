@@ -1,6 +1,7 @@
 /** What a Redis server must be for the log to be safe in it, looked at once when a node starts. */
+import { Redis } from "ioredis";
 import type { BusLog } from "./bus-status.ts";
-import type { RedisConnection } from "./redis-connection.ts";
+import type { RedisClient, RedisConnection } from "./redis-connection.ts";
 
 const commandTimeoutMs = 2000;
 /** XADD with NOMKSTREAM and MINID, XAUTOCLAIM, SET with GET: streams as they are used here. */
@@ -13,12 +14,22 @@ export async function checkServer(connection: RedisConnection, log: BusLog): Pro
   const [major = 0, minor = 0] = version.split(".").map(Number);
   if (major < versionMin[0]! || (major === versionMin[0] && minor < versionMin[1]!))
     throw new Error(`cannot use Redis ${version}: the version must be ${versionMin.join(".")} or later (or Valkey)`);
+  await connection.run(selectDatabase, commandTimeoutMs);
   try {
     const memory = await connection.run((client) => client.info("memory"), commandTimeoutMs);
     const policy = /maxmemory_policy:(\S+)/.exec(memory)?.[1] ?? "noeviction";
-    if (policy.startsWith("allkeys"))
-      log.warn({ policy }, "Redis may evict whole streams: set maxmemory-policy to noeviction or a volatile policy");
+    if (policy !== "noeviction")
+      log.warn({ policy }, "Redis may evict streams or the leases of nodes: set maxmemory-policy to noeviction");
   } catch (error) {
     log.warn({ reason: (error as Error).message }, "the memory policy of Redis could not be checked");
   }
+}
+
+/**
+ * Rejects where the server has no such database: ioredis itself would go on in database 0. A Cluster has only that one,
+ * and it takes no command that a user may lack the right to.
+ */
+async function selectDatabase(client: RedisClient): Promise<void> {
+  const database = client instanceof Redis ? (client.options.db ?? 0) : 0;
+  if (database !== 0) await client.select(database);
 }

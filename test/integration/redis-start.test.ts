@@ -94,6 +94,33 @@ describe("Redis in trouble at the start", { timeout: 60_000 }, () => {
     await ready(node);
   });
 
+  for (const way of ["url", "database"] as const) {
+    it(`without the database of redis.${way}: the node says so and stays out, and begins no log in database 0`, async (t) => {
+      const redis = await startRedis(t, { args: ["--databases", "4"] });
+      const place = (number: number) =>
+        way === "url" ? countedSettings(`${redis.url}/${number}`) : countedSettings(redis.url, { database: number });
+      const node = await startTestGateway(t, place(99));
+      await eventually(async () => /DB index is out of range/.test((await readiness(node)).text), "the reason");
+      await sleep(2500);
+      const { status, text } = await readiness(node);
+      assert.equal(status, 503);
+      assert.match(text, /DB index is out of range/);
+      assert.deepEqual(await redis.client.keys("websocket:stream:*"), []);
+      await startNodes(t, [way === "url" ? `${redis.url}/3` : redis.url], way === "url" ? {} : { database: 3 });
+      assert.match(await redis.client.info("keyspace"), /^db3:/m);
+    });
+  }
+
+  it("a memory policy that may evict: the node starts and warns, whichever it is", async (t) => {
+    const redis = await startRedis(t);
+    for (const policy of ["volatile-lru", "allkeys-lru", "noeviction"]) {
+      await redis.client.config("SET", "maxmemory-policy", policy);
+      const [node] = await startNodes(t, [redis.url]);
+      const warned = node!.logLines.filter(({ msg }) => /set maxmemory-policy to noeviction/.test(String(msg)));
+      assert.equal(warned.length, policy === "noeviction" ? 0 : 1, policy);
+    }
+  });
+
   it("with nodes of another number of shards: the node says what must change, and is ready once they are gone", async (t) => {
     const redis = await startRedis(t);
     const [other] = await startNodes(t, [redis.url], { shards: 3, leaseSeconds: 2 });
@@ -112,6 +139,26 @@ describe("Redis in trouble at the start", { timeout: 60_000 }, () => {
   });
 });
 
+describe("Settings beside redis.url", { timeout: 60_000 }, () => {
+  it("give the user and password that it lacks, whatever their characters", async (t) => {
+    const password = "p/w#?@:%25é";
+    const redis = await startRedis(t, {
+      args: ["--requirepass", password, "--user", "anna", "on", `>${password}`, "~*", "&*", "+@all"],
+    });
+    const { port } = redis;
+    const escaped = encodeURIComponent(password);
+    const ways: readonly (readonly [string, object])[] = [
+      [`redis://127.0.0.1:${port}`, { password }],
+      [`redis://127.0.0.1:${port}`, { username: "anna", password }],
+      [`redis://anna@127.0.0.1:${port}`, { password }],
+      [`redis://:${escaped}@127.0.0.1:${port}`, { username: "anna" }],
+      [`redis://anna:${escaped}@127.0.0.1:${port}`, { username: "otto", password: "wrong" }],
+      [`redis://anna@127.0.0.1:${port}?password=${escaped}`, { password: "wrong" }],
+    ];
+    for (const [url, settings] of ways) await startNodes(t, [url], settings);
+  });
+});
+
 describe("Redis over TLS", { timeout: 60_000 }, () => {
   it("carries a message where its certificate is trusted, and is refused with the reason where it is not", async (t) => {
     const { certFile, keyFile } = await makeCertificate(t);
@@ -124,6 +171,12 @@ describe("Redis over TLS", { timeout: 60_000 }, () => {
     await client.subscribe("chat.a");
     await client.ask("message", { channel: "chat.a", message: "over TLS" });
     await client.next({ message: "over TLS" });
+    const beside = countedSettings(`redis://127.0.0.1:${tlsPort}`, { tls: true });
+    const other = await startNodeProcess(t, beside, { NODE_EXTRA_CA_CERTS: certFile });
+    const reader = await connect(t, `ws://127.0.0.1:${other.port}`);
+    await reader.subscribe("chat.a");
+    await client.ask("message", { channel: "chat.a", message: "redis.tls beside a URL" });
+    await reader.next({ message: "redis.tls beside a URL" });
     const stranger = await startTestGateway(t, settings);
     await eventually(async () => /self-signed certificate/.test((await readiness(stranger)).text), "the reason");
   });
