@@ -7,6 +7,7 @@
  * offsets of the others.
  */
 import { Packr, RESET_BUFFER_MODE } from "msgpackr";
+import type { Target } from "../protocol/messages.ts";
 import type { LogRecord, Member } from "./bus.ts";
 
 const version = 1;
@@ -75,43 +76,74 @@ export function encodeRecord(record: LogRecord, originMs: number): unknown[] {
   }
 }
 
-/** `undefined` for a kind that this release does not know. */
-export function decodeRecord(fields: unknown[], originMs: number): LogRecord | undefined {
+/** `undefined` for a kind that this release does not know, and for a record with a field of a wrong type. Hot path. */
+export function decodeRecord(fields: readonly unknown[], originMs: number): LogRecord | undefined {
   switch (fields[0]) {
-    case 0: {
-      const [, channel, head, sender, echo, connections, users, key, userId, acceptedAtMs] = fields as [
-        0,
-        string,
-        string,
-        number,
-        boolean,
-        number[] | null,
-        string[] | null,
-        string | null,
-        string | null,
-        number,
-      ];
-      return {
-        kind: "publication",
-        channel,
-        head,
-        sender,
-        echo,
-        target: connections == null || users == null ? undefined : { connections, users },
-        key: key ?? undefined,
-        userId: userId ?? undefined,
-        acceptedAtMs: acceptedAtMs - originMs,
-      };
-    }
+    case 0:
+      return decodePublication(fields, originMs);
     case 1:
     case 2: {
-      const [kind, channel, session, member] = fields as [1 | 2, string, string, Member];
+      const [kind, channel, session, member] = fields;
+      if (typeof channel !== "string" || typeof session !== "string" || !isMember(member)) return undefined;
       return { kind: kind === 1 ? "join" : "leave", channel, session, member };
     }
     default: {
-      const kind = nodeKinds[(fields[0] as number) - nodeKindsFrom];
-      if (kind === undefined) return undefined; // a later release's
-      return { kind, node: fields[1] as string, shard: (fields[2] as number | null | undefined) ?? undefined };
+      const [number, node, shard] = fields;
+      const kind = nodeKinds[(number as number) - nodeKindsFrom];
+      if (kind === undefined || typeof node !== "string" || !isNumberOrNone(shard)) return undefined; // or a later release's
+      return { kind, node, shard: shard ?? undefined };
     }
   }
+}
+
+function decodePublication(fields: readonly unknown[], originMs: number): LogRecord | undefined {
+  // By index: destructuring goes through an iterator, which costs more than all of the checks.
+  const channel = fields[1];
+  const head = fields[2];
+  const sender = fields[3];
+  const echo = fields[4];
+  const connections = fields[5];
+  const users = fields[6];
+  const key = fields[7];
+  const userId = fields[8];
+  const acceptedAtMs = fields[9];
+  if (typeof channel !== "string" || typeof head !== "string") return undefined;
+  if (typeof sender !== "number" || typeof echo !== "boolean") return undefined;
+  if (!isTextOrNone(key) || !isTextOrNone(userId)) return undefined;
+  if (typeof acceptedAtMs !== "number" || !Number.isFinite(acceptedAtMs)) return undefined;
+  let target: Target | undefined;
+  if (connections != null || users != null) {
+    if (!isListOf("number", connections) || !isListOf("string", users)) return undefined;
+    target = { connections, users };
+  }
+  return {
+    kind: "publication",
+    channel,
+    head,
+    sender,
+    echo,
+    target,
+    key: key ?? undefined,
+    userId: userId ?? undefined,
+    acceptedAtMs: acceptedAtMs - originMs,
+  };
+}
+
+// A field that is not given is null in MessagePack.
+const isTextOrNone = (value: unknown): value is string | null | undefined => value == null || typeof value === "string";
+const isNumberOrNone = (value: unknown): value is number | null | undefined =>
+  value == null || typeof value === "number";
+
+function isListOf(type: "number", value: unknown): value is number[];
+function isListOf(type: "string", value: unknown): value is string[];
+function isListOf(type: string, value: unknown): boolean {
+  if (!Array.isArray(value)) return false;
+  for (const item of value) if (typeof item !== type) return false;
+  return true;
+}
+
+function isMember(value: unknown): value is Member {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const { user_id, role, connection_id } = value as Record<keyof Member, unknown>;
+  return (isTextOrNone(user_id) || typeof user_id === "number") && isTextOrNone(role) && isNumberOrNone(connection_id);
 }

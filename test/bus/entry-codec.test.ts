@@ -54,6 +54,44 @@ describe("An entry", () => {
     assert.deepEqual(decoded.records, [records[0], undefined, ...records.slice(1)]);
   });
 
+  const valid: readonly unknown[] = [0, "chat.a", "{", 1, true, [1], ["anna"], "key", "42", 1000];
+  const malformed: readonly (readonly [what: string, fields: unknown])[] = [
+    ["nothing after the kind of a publication", [0]],
+    ...valid.slice(1).flatMap((_, i): [string, unknown][] => [
+      [`a map as field ${i + 1} of a publication`, valid.with(i + 1, {})],
+      [`a list of lists as field ${i + 1} of a publication`, valid.with(i + 1, [[]])],
+    ]),
+    ["numbers as targets", valid.with(5, 7).with(6, 8)],
+    ["texts as connections", valid.with(5, ["1"])],
+    ["numbers as users", valid.with(6, [1])],
+    ["connections without users", valid.with(6, null)],
+    ["users without connections", valid.with(5, null)],
+    ["no head", valid.with(2, null)],
+    ["no channel", valid.with(1, null)],
+    ["a time that is no number", valid.with(9, Number.NaN)],
+    ["a join without a member", [1, "presence.a", "node.1"]],
+    ["a join without a channel", [1, null, "node.1", { user_id: 1 }]],
+    ["a leave whose session is a number", [2, "presence.a", 1, { user_id: 1 }]],
+    ["a member that is a list", [1, "presence.a", "node.1", []]],
+    ["a member whose id is a map", [1, "presence.a", "node.1", { user_id: {} }]],
+    ["a member whose role is a number", [1, "presence.a", "node.1", { user_id: 1, role: 1 }]],
+    ["a member whose connection is a text", [1, "presence.a", "node.1", { connection_id: "1" }]],
+    ["a node without a name", [3]],
+    ["a node whose name is a number", [4, 7]],
+    ["a text", "0"],
+    ["a number", 0],
+  ];
+  for (const [what, fields] of malformed) {
+    it(`leaves out a record that is malformed, and keeps the others: ${what}`, () => {
+      const bytes = encode([1, "e1", "node", 7, [valid, fields, [3, "abc"]]]);
+      const decoded = decodeEntry(bytes, 0)!.records;
+      assert.deepEqual(
+        decoded.map((record) => record?.kind),
+        ["publication", undefined, "node_started"],
+      );
+    });
+  }
+
   it("is skipped where its version is another one, or it is no entry at all", () => {
     const packed = unpack(encodeEntry(entry, 0)) as unknown[];
     const foreign = [
