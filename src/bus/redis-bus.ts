@@ -141,12 +141,12 @@ export class RedisBus implements Bus {
   async #begin(): Promise<void> {
     const control = this.#control;
     const membership = this.#membership;
+    await control.persist(() => checkServer(control.connection, this.#log)); // before anything is written
     await control.persist(() => membership.renew());
     control.every(Math.min(1000, membership.leaseMs / 3), async () => {
       await membership.renew();
       this.#troubles.end(Control.part);
     });
-    await control.persist(() => checkServer(control.connection, this.#log));
     for (let number = 0; number < this.#options.shards; number += 1) this.#shards.push(this.#createShard(number));
     for (const shard of this.#shards) {
       this.#behind.add(shard);

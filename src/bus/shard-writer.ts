@@ -149,6 +149,7 @@ export class ShardWriter {
     this.#inFlight = flight;
     const { durable } = this.#options;
     let added: EntryId | undefined;
+    let isConfirmed = !durable;
     let addedBy = -1; // the connection's generation: WAIT speaks of what its own connection wrote
     for (let attempt = 1; !this.#isStopped; attempt += 1) {
       await unlessSeen(flight, this.#connection.ready());
@@ -160,6 +161,7 @@ export class ShardWriter {
           added = await (durable ? adding : unlessSeen(flight, adding)); // the reader may be faster than the answer
         }
         if (durable) await this.#replicated();
+        isConfirmed = true;
         // Of several copies the first one in the stream counts, and only the reader knows which that is.
         if (attempt > 1) await unlessSeen(flight, setTimeout(firstCopyMs));
         break;
@@ -171,7 +173,7 @@ export class ShardWriter {
       }
     }
     this.#inFlight = undefined;
-    return flight.seenId ?? added;
+    return isConfirmed ? (flight.seenId ?? added) : undefined;
   }
 
   async #add(sequence: number, batch: EntryBatch<Done>): Promise<EntryId> {
