@@ -73,11 +73,15 @@ describe("Redis under load", { timeout: 118_000 }, () => {
   it("out of memory, and nobody gives it more: what waits is written once old entries are past their time", async (t) => {
     const scene = await underLoad(t, { retentionSeconds: 10 });
     const { redis, traffic, nodes } = scene;
-    await sleep(1000);
+    await sleep(2000);
     const used = Number(/used_memory:(\d+)/.exec(await redis.client.info("memory"))?.[1]);
-    await redis.client.config("SET", "maxmemory", `${used + 300_000}`);
+    await redis.client.config("SET", "maxmemory", `${used - 500_000}`);
     assert.match(await notReady(nodes[2]!), /OOM/);
     traffic.rest();
+    await sleep(300);
+    const before = traffic.acknowledged;
+    await sleep(2000);
+    assert.equal(traffic.acknowledged, before);
     await traffic.settled();
     await countWithoutBreak(t, scene);
   });
