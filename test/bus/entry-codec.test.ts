@@ -78,6 +78,7 @@ describe("An entry", () => {
     ["a member whose connection is a text", [1, "presence.a", "node.1", { connection_id: "1" }]],
     ["a node without a name", [3]],
     ["a node whose name is a number", [4, 7]],
+    ["a node whose shard is a text", [5, "abc", "0"]],
     ["a text", "0"],
     ["a number", 0],
   ];
@@ -87,7 +88,7 @@ describe("An entry", () => {
       const decoded = decodeEntry(bytes, 0)!.records;
       assert.deepEqual(
         decoded.map((record) => record?.kind),
-        ["publication", undefined, "node_started"],
+        ["publication", undefined, "roll_call"],
       );
     });
   }
