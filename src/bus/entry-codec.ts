@@ -88,8 +88,9 @@ export function decodeRecord(fields: readonly unknown[], originMs: number): LogR
       return { kind: kind === 1 ? "join" : "leave", channel, session, member };
     }
     default: {
-      const [number, node, shard] = fields;
-      const kind = nodeKinds[(number as number) - nodeKindsFrom];
+      const kind = nodeKinds[(fields[0] as number) - nodeKindsFrom];
+      const node = fields[1]; // by index: it may be no array
+      const shard = fields[2];
       if (kind === undefined || typeof node !== "string" || !isNumberOrNone(shard)) return undefined; // or a later release's
       return { kind, node, shard: shard ?? undefined };
     }

@@ -22,7 +22,7 @@ export function busCatalogue(read: () => BusSource): readonly LiveMetric[] {
     counter("tidegate_bus_entries_written_total", "Stream entries written.", () => read().entriesWritten),
     counter(
       "tidegate_bus_records_written_total",
-      "Records in the entries written: publications, joins and leaves. Divided by the entries: the batch.",
+      "Records in the entries written: publications, and what nodes tell of members. Divided by the entries: the batch.",
       () => read().recordsWritten,
     ),
     counter("tidegate_bus_entries_read_total", "Stream entries read, those of all nodes.", () => read().entriesRead),
