@@ -1,0 +1,21 @@
+/** Scenario `rooms`: 1,000 connections in 100 rooms of ten, and everyone publishes to their room. */
+import type { ServerAddress } from "./load/job.ts";
+import type { RoomsJob, RoomsResult } from "./load/rooms-load.ts";
+import { load } from "./load-process.ts";
+import { interleaveServers, type Report, type Sample, type Sitting } from "./scenario.ts";
+
+export async function rooms(sitting: Sitting): Promise<Report> {
+  const runs = await interleaveServers(sitting, "rooms", (server) => measureRooms(server, sitting));
+  return { title: "1,000 connections in 100 rooms of ten, all publish", baseline: "raw", runs };
+}
+
+export async function measureRooms(server: ServerAddress, { isQuick }: Sitting): Promise<Sample[]> {
+  const times = isQuick ? { warmUpMs: 400, measuredMs: 700 } : { warmUpMs: 1000, measuredMs: 3000 };
+  const job: RoomsJob = { server, rooms: 100, membersPerRoom: 10, inFlight: 8, ...times };
+  const { messagesPerSecond, deliveriesPerSecond, cpu, lost } = await load<RoomsResult>("rooms-load", job);
+  const shares = { cpu, mustSaturate: true };
+  return [
+    { figure: "messages in/s", value: messagesPerSecond, ...shares, lost },
+    { figure: "deliveries/s", value: deliveriesPerSecond, ...shares },
+  ];
+}
