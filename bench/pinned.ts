@@ -6,6 +6,12 @@ import { cpus } from "node:os";
 export const serverCore = 0;
 export const loadCore = cpus().length - 1;
 
+const running = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL"); // a server left behind would hold the port of the next sitting
+});
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+
 /** Starts a process on `core`; without taskset (not Linux), or with one core, wherever the system likes. */
 export function spawnPinned(
   core: number,
@@ -15,7 +21,10 @@ export function spawnPinned(
 ): ChildProcess {
   const isPinned = process.platform === "linux" && cpus().length > 1;
   const line = isPinned ? ["taskset", "-c", `${core}`, ...command] : command; // taskset becomes the command, under one pid
-  return spawn(line[0]!, line.slice(1), { stdio: [input, "pipe", "inherit"], env: { ...process.env, ...env } });
+  const child = spawn(line[0]!, line.slice(1), { stdio: [input, "pipe", "inherit"], env: { ...process.env, ...env } });
+  running.add(child);
+  child.once("exit", () => running.delete(child));
+  return child;
 }
 
 /** Ends a process that was started here, and waits until it is gone. */

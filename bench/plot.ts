@@ -31,7 +31,7 @@ export function plot(report: Report): string {
     marginRight: 250,
     marginTop: 30,
     style: { background: "white", color: "black", fontFamily: "system-ui, sans-serif" },
-    x: { label: isCompared ? `ratio to ${report.baseline}` : null, grid: true },
+    x: { label: isCompared ? `ratio to ${report.baseline}` : null, labelAnchor: "left", grid: true },
     y: { label: null, domain: servers },
     fy: { label: null, domain: figures },
     color: { domain: servers, range: ["#8a8f98", "#0b6bcb", "#d98c21", "#8b4fb3", "#3f9a5a"] },

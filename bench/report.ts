@@ -31,12 +31,12 @@ export function linesOf({ runs, baseline }: Report): Line[] {
     const base = baseline === undefined ? Number.NaN : median(samples(baseline, figure).map(({ value }) => value));
     return Object.keys(runs).flatMap((server) => {
       const own = samples(server, figure);
-      return own.length === 0 ? [] : [line(figure, server, own, base)];
+      return own.length === 0 ? [] : [line(figure, server, own, base, runs[server]!.length)];
     });
   });
 }
 
-function line(figure: string, server: string, samples: readonly Sample[], base: number): Line {
+function line(figure: string, server: string, samples: readonly Sample[], base: number, runs: number): Line {
   const values = samples.map(({ value }) => value);
   const share = (field: "server" | "load" | "others"): number =>
     median(samples.flatMap(({ cpu }) => (cpu === undefined ? [] : [cpu[field]])));
@@ -54,7 +54,12 @@ function line(figure: string, server: string, samples: readonly Sample[], base: 
     serverCpu,
     loadCpu: share("load"),
     isLessBetter: samples[0]!.isLessBetter === true,
-    marks: [isIdle && "not saturated", isDisturbed && "disturbed", lost > 0 && `lost ${lost}`].filter(isText),
+    marks: [
+      isIdle && "not saturated",
+      isDisturbed && "disturbed",
+      lost > 0 && `lost ${lost}`,
+      samples.length < runs && `${samples.length} of ${runs} runs`,
+    ].filter(isText),
   };
 }
 
@@ -87,7 +92,9 @@ export function table(report: Report): string {
       .join("  ")
       .trimEnd();
   const shown = rows.map((row, i) => (row[0] === rows[i - 1]?.[0] ? ["", ...row.slice(1)] : row)); // a figure's name once
-  return [written(head), ...shown.map(written), ...(report.remarks ?? [])].map((text) => `  ${text}`).join("\n");
+  const failed = Object.keys(report.runs).filter((server) => rows.every((row) => row[1] !== server));
+  const remarks = [...failed.map((server) => `${server}: all runs failed`), ...(report.remarks ?? [])];
+  return [written(head), ...shown.map(written), ...remarks].map((text) => `  ${text}`).join("\n");
 }
 
 const isText = (mark: string | false): mark is string => mark !== false;

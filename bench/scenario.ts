@@ -21,7 +21,7 @@ export interface Sample {
   readonly lost?: number;
 }
 
-/** The samples of a server, run by run. */
+/** The samples of a server, run by run; none for a run that failed. */
 export type Runs = Readonly<Record<string, readonly (readonly Sample[])[]>>;
 
 export interface Report {
@@ -50,7 +50,10 @@ export interface Scenario {
   readonly isExtra?: boolean;
 }
 
-/** Measures each server once a run, in turns, so that what changes on the machine meanwhile changes for all. */
+/**
+ * Measures each server once a run, in turns, so that what changes on the machine meanwhile changes for all. A run that
+ * fails is one without samples, and ends nothing: ten minutes of other figures are not lost with it.
+ */
 export async function interleave<S extends { readonly name: string }>(
   { runs, progress }: Sitting,
   scenario: string,
@@ -60,9 +63,15 @@ export async function interleave<S extends { readonly name: string }>(
   const results: Record<string, (readonly Sample[])[]> = Object.fromEntries(servers.map(({ name }) => [name, []]));
   for (let run = 0; run < runs; run += 1) {
     for (const server of servers) {
-      const samples = await measure(server);
-      progress(`${scenario} ${run + 1}/${runs} ${server.name}: ${samples.map(describe).join("; ")}`);
-      results[server.name]!.push(samples);
+      const place = `${scenario} ${run + 1}/${runs} ${server.name}`;
+      try {
+        const samples = await measure(server);
+        progress(`${place}: ${samples.map(describe).join("; ")}`);
+        results[server.name]!.push(samples);
+      } catch (error) {
+        progress(`${place} failed: ${(error as Error).message}`);
+        results[server.name]!.push([]);
+      }
     }
   }
   return results;
