@@ -58,15 +58,18 @@ const sitting: Sitting = {
 };
 const machine = describeMachine();
 const results = new Map<string, Report>();
+const secondsSince = (startMs: number): number => Math.round((performance.now() - startMs) / 1000);
 const startMs = performance.now();
 for (const name of wanted) {
+  const scenarioStartMs = performance.now();
   const report = await scenarios[name]!.run(sitting);
+  sitting.progress(`${name}: ${secondsSince(scenarioStartMs)} s`);
   results.set(name, report);
   keep(name, report);
 }
 for (const [name, report] of results) print(`\n${name}: ${report.title}\n${table(report)}`);
 for (const { name, reason } of absent) print(`\n${name}: absent, ${reason}`);
-print(`\n${wanted.length} scenarios in ${Math.round((performance.now() - startMs) / 1000)} s`);
+print(`\n${wanted.length} scenarios in ${secondsSince(startMs)} s`);
 if (values.json !== undefined)
   writeFileSync(
     values.json,

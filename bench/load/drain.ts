@@ -22,7 +22,7 @@ export interface DrainJob {
  */
 const restMs = 3;
 const quietMs = 300;
-const lower = 5;
+const lower = 10;
 
 const { server, count, channel, from } = readJob<DrainJob>();
 const target = targetOf(server);

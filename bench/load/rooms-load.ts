@@ -45,7 +45,7 @@ setImmediate(function turn() {
   if (!isPublishing) return;
   for (const [index, { messages }] of counters.entries()) {
     // What came from all members, divided by them, is what came of its own: nobody is more than `inFlight` ahead.
-    const free = inFlight - (sent[index]! - Math.floor(messages / membersPerRoom));
+    const free = Math.min(inFlight, inFlight - (sent[index]! - Math.floor(messages / membersPerRoom)));
     if (free * 2 < inFlight) continue;
     const batch = batches[index]!;
     sockets[index]!.write(batch.subarray(0, (batch.length / inFlight) * free));
