@@ -8,9 +8,13 @@ import { answer, readJob, type ServerAddress, targetOf } from "./job.ts";
 export interface IdleJob {
   readonly server: ServerAddress;
   readonly count: number;
+  /** Come without a token. */
+  readonly isAnonymous: boolean;
 }
 
-const { server, count } = readJob<IdleJob>();
-await openClients(targetOf(server), count, (number) => ({ number, channel: `room.${number}` }));
+const { server, count, isAnonymous } = readJob<IdleJob>();
+const target = targetOf(server);
+const token = isAnonymous ? () => "" : target.token;
+await openClients({ ...target, token }, count, (number) => ({ number, channel: `room.${number}` }));
 answer(true);
 process.stdin.on("end", () => process.exit(0)).resume();
