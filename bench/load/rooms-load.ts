@@ -26,7 +26,7 @@ export interface RoomsResult {
   readonly lost: number;
 }
 
-const restMs = 2;
+const restMs = 1;
 
 const { server, rooms, membersPerRoom, inFlight, warmUpMs, measuredMs } = readJob<RoomsJob>();
 const target = targetOf(server);
