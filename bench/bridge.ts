@@ -5,20 +5,13 @@
  * The load process has a core of its own; Redis and the gateways share the other ones. So the throughput is that of the
  * servers, and what it costs on two cores is the sum of both gateways and Redis.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import type { BridgeRun } from "./load/bridge-load.ts";
-import { median } from "./median.ts";
-
-export interface BridgeFigures {
-  readonly runs: Readonly<Record<string, readonly BridgeRun[]>>;
-  /** Median of Tidegate's messages a second over median of Socket.IO's. */
-  readonly throughputRatio: number;
-  /** Median of Tidegate's p99 at 10,000 messages a second over median of bare PUBLISH and SUBSCRIBE's. */
-  readonly p99Ratio: number;
-}
+import { ended, spawnPinned } from "./pinned.ts";
+import { interleave, type Report, type Sitting } from "./scenario.ts";
 
 interface System {
   readonly name: string;
@@ -32,6 +25,7 @@ const redisPort = 9598;
 const ports = [9596, 9597];
 const compiled = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
 const tidegate = "tidegate";
+const socketIo = "socket.io + redis-streams-adapter";
 const systems: readonly System[] = [
   {
     name: tidegate,
@@ -42,7 +36,7 @@ const systems: readonly System[] = [
     ]),
   },
   {
-    name: "socket.io + redis-streams-adapter",
+    name: socketIo,
     kind: "socket.io",
     servers: ports.map((port) => [compiled("peers/socket.io-streams.js"), `${port}`, `${redisPort}`]),
   },
@@ -60,29 +54,21 @@ const tidegateSettings = {
   TIDEGATE_CHANNELS: JSON.stringify({ "bench.>": { publish: ["anyone"] } }),
 };
 
-/** `seconds` to warm up and to measure, for each of the two phases of a run. */
-export async function bridge(
-  runs: number,
-  seconds: { readonly warmUp: number; readonly measured: number },
-): Promise<BridgeFigures> {
-  const results: Record<string, BridgeRun[]> = Object.fromEntries(systems.map(({ name }) => [name, []]));
-  for (let run = 0; run < runs; run += 1) {
-    for (const system of systems) {
-      const result = await measure(system, seconds);
-      const { messagesPerSecond, p50Ms, p99Ms, lost } = result;
-      process.stderr.write(
-        `bridge ${run + 1}/${runs} ${system.name}: ${messagesPerSecond.toFixed(0)} messages/s; ` +
-          `at 10,000/s p50 ${p50Ms.toFixed(2)} ms, p99 ${p99Ms.toFixed(2)} ms, lost ${lost}\n`,
-      );
-      results[system.name]?.push(result);
-    }
-  }
-  const middle = (at: number, field: keyof BridgeRun): number =>
-    median((results[systems[at]!.name] ?? []).map((result) => result[field]));
+export async function bridge(sitting: Sitting): Promise<Report> {
+  const seconds = sitting.isQuick ? { warmUp: 0.5, measured: 1 } : { warmUp: 1, measured: 4 };
+  const runs = await interleave(sitting, "bridge", systems, async (system) => {
+    const { messagesPerSecond, p50Ms, p99Ms, lost } = await measure(system, seconds);
+    return [
+      { figure: "messages/s", value: messagesPerSecond },
+      { figure: "p50 ms at 10,000/s", value: p50Ms, isLessBetter: true, lost },
+      { figure: "p99 ms at 10,000/s", value: p99Ms, isLessBetter: true },
+    ];
+  });
   return {
-    runs: results,
-    throughputRatio: middle(0, "messagesPerSecond") / middle(1, "messagesPerSecond"),
-    p99Ratio: middle(0, "p99Ms") / middle(2, "p99Ms"),
+    title: "from node to node through one Redis, messages of 200 bytes",
+    baseline: socketIo,
+    runs,
+    remarks: ["The yardstick for latency is the third row: uWebSockets.js with bare PUBLISH and SUBSCRIBE."],
   };
 }
 
@@ -128,17 +114,12 @@ async function start(place: number, command: string, args: readonly string[], si
 
 /**
  * Starts a process on the core of its place: 0 Redis, 1 and 2 gateways, 3 the load. With fewer than four cores all
- * servers share the first one. Without taskset (not Linux), or with one core, wherever the system likes.
+ * servers share the first one.
  */
 function pinned(place: number, command: string, args: readonly string[]): ChildProcess {
   const cores = cpus().length;
   const core = cores >= 4 ? place : place === 3 ? cores - 1 : 0;
-  const isPinned = process.platform === "linux" && cores > 1;
-  const line = isPinned ? ["taskset", "-c", `${core}`, command, ...args] : [command, ...args];
-  return spawn(line[0]!, line.slice(1), {
-    stdio: ["ignore", "pipe", "inherit"],
-    env: { ...process.env, ...tidegateSettings },
-  });
+  return spawnPinned(core, [command, ...args], tidegateSettings);
 }
 
 async function ready(port: number): Promise<void> {
@@ -148,11 +129,4 @@ async function ready(port: number): Promise<void> {
       () => false,
     );
   while (!(await isReady())) await new Promise((resolve) => setTimeout(resolve, 50));
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exit = once(child, "exit");
-  child.kill("SIGKILL");
-  await exit;
 }

@@ -1,79 +1,104 @@
 /**
- * `npm run bench`: Tidegate beside its peers, in one sitting. `npm run bench -- idle bridge --quick --json FILE`.
+ * `npm run bench`: Tidegate beside its peers, in one sitting. See `bench/README.md`.
  *
  * Every figure is a median of interleaved runs; what counts is the ratio to the peer, for machines differ.
  */
-import { writeFileSync } from "node:fs";
-import { cpus, totalmem } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { bridge } from "./bridge.ts";
+import { connect } from "./connect.ts";
+import { fanout } from "./fanout.ts";
 import { idle } from "./idle.ts";
-import { median } from "./median.ts";
+import { latency } from "./latency.ts";
+import { describeMachine, root } from "./machine.ts";
+import { micro } from "./micro.ts";
+import { msgpack } from "./msgpack.ts";
+import { plot } from "./plot.ts";
+import { recover } from "./recover.ts";
+import { linesOf, table } from "./report.ts";
+import { rooms } from "./rooms.ts";
+import { rtt } from "./rtt.ts";
+import type { Report, Scenario, Sitting } from "./scenario.ts";
+import { chosenPeers, peers, raw, tidegate } from "./servers.ts";
 
-/** Each runs, prints its table and returns its figures. */
-const scenarios: Readonly<Record<string, (isQuick: boolean) => Promise<object>>> = {
-  async idle(isQuick) {
-    const figures = isQuick ? await idle(3000, 1) : await idle(15_000, 5);
-    print(`idle: ${figures.connections} connections with a channel each, resident memory of the server`);
-    console.table(
-      Object.entries(figures.bytesPerConnection).map(([server, bytes]) => ({
-        server,
-        "bytes/connection": spread(bytes, 0),
-      })),
-    );
-    print(`tidegate / raw uWebSockets.js: ${figures.ratio.toFixed(2)}`);
-    return figures;
-  },
-  async bridge(isQuick) {
-    const figures = isQuick ? await bridge(1, { warmUp: 1, measured: 3 }) : await bridge(5, { warmUp: 2, measured: 6 });
-    print("bridge: from node to node through one Redis, messages of 200 bytes, latency at 10,000 a second");
-    console.table(
-      Object.entries(figures.runs).map(([system, runs]) => ({
-        system,
-        "messages/s": spread(
-          runs.map((run) => run.messagesPerSecond),
-          0,
-        ),
-        "p50 ms": spread(
-          runs.map((run) => run.p50Ms),
-          2,
-        ),
-        "p99 ms": spread(
-          runs.map((run) => run.p99Ms),
-          2,
-        ),
-        lost: runs.reduce((sum, { lost }) => sum + lost, 0),
-      })),
-    );
-    print(`messages/s, tidegate / socket.io with its adapter: ${figures.throughputRatio.toFixed(2)}`);
-    print(`p99, tidegate / bare PUBLISH and SUBSCRIBE: ${figures.p99Ratio.toFixed(2)}`);
-    return figures;
-  },
+/** In the order in which they run. */
+const scenarios: Readonly<Record<string, Scenario>> = {
+  fanout: { run: fanout },
+  rooms: { run: rooms },
+  rtt: { run: rtt },
+  latency: { run: latency },
+  connect: { run: connect },
+  idle: { run: idle },
+  recover: { run: recover },
+  msgpack: { run: msgpack },
+  micro: { run: micro },
+  bridge: { run: bridge },
 };
-
-const print = (line: string): void => void process.stdout.write(`${line}\n`);
-
-/** The median, and from where to where the runs went. */
-function spread(values: readonly number[], digits: number): string {
-  const [middle, least, most] = [median(values), Math.min(...values), Math.max(...values)].map((n) =>
-    n.toFixed(digits),
-  );
-  return values.length === 1 ? `${middle}` : `${middle} (${least} to ${most})`;
-}
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: "boolean", default: false }, json: { type: "string" } },
+  options: { quick: { type: "boolean", default: false }, compare: { type: "string" }, json: { type: "string" } },
 });
-const wanted = positionals.length > 0 ? positionals : Object.keys(scenarios);
-const unknown = wanted.filter((name) => scenarios[name] === undefined);
-if (unknown.length > 0) {
-  process.stderr.write(
-    `bench: unknown scenario ${unknown.join(", ")}; there are: ${Object.keys(scenarios).join(", ")}\n`,
+const wanted =
+  positionals.length > 0 ? positionals : Object.keys(scenarios).filter((name) => scenarios[name]!.isExtra !== true);
+const compared = values.compare?.split(",").filter((name) => name !== "") ?? peers.map(({ name }) => name);
+refuseUnknown("scenario", wanted, Object.keys(scenarios));
+refuseUnknown(
+  "peer",
+  compared,
+  peers.map(({ name }) => name),
+);
+
+const { present, absent } = chosenPeers(compared);
+const sitting: Sitting = {
+  isQuick: values.quick,
+  servers: [raw, tidegate, ...present],
+  runs: values.quick ? 1 : 3,
+  progress: (line) => void process.stderr.write(`${line}\n`),
+};
+const machine = describeMachine();
+const results = new Map<string, Report>();
+const secondsSince = (startMs: number): number => Math.round((performance.now() - startMs) / 1000);
+const startMs = performance.now();
+for (const name of wanted) {
+  const scenarioStartMs = performance.now();
+  const report = await scenarios[name]!.run(sitting);
+  sitting.progress(`${name}: ${secondsSince(scenarioStartMs)} s`);
+  results.set(name, report);
+  keep(name, report);
+}
+for (const [name, report] of results) print(`\n${name}: ${report.title}\n${table(report)}`);
+for (const { name, reason } of absent) print(`\n${name}: absent, ${reason}`);
+print(`\n${wanted.length} scenarios in ${secondsSince(startMs)} s`);
+if (values.json !== undefined)
+  writeFileSync(
+    values.json,
+    written(Object.fromEntries([...results].map(([name, report]) => [name, figuresOf(report)]))),
   );
+
+/** Quick runs have a folder of their own, and leave the kept results alone. */
+function keep(name: string, report: Report): void {
+  const folder = `${root}bench/results/${values.quick ? "quick/" : ""}`;
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(`${folder}${name}.json`, written(figuresOf(report)));
+  writeFileSync(`${folder}${name}.svg`, plot(report));
+}
+
+function figuresOf(report: Report): object {
+  return { title: report.title, baseline: report.baseline, figures: linesOf(report), runs: report.runs };
+}
+
+function written(figures: object): string {
+  return `${JSON.stringify({ machine, date: new Date().toISOString(), isQuick: values.quick, ...figures }, null, 2)}\n`;
+}
+
+function refuseUnknown(what: string, names: readonly string[], known: readonly string[]): void {
+  const unknown = names.filter((name) => !known.includes(name));
+  if (unknown.length === 0) return;
+  process.stderr.write(`bench: unknown ${what} ${unknown.join(", ")}; there are: ${known.join(", ")}\n`);
   process.exit(2);
 }
-const machine = { cpu: cpus()[0]?.model, cores: cpus().length, memoryBytes: totalmem(), node: process.version };
-const results: Record<string, object> = {};
-for (const name of wanted) results[name] = await scenarios[name]!(values.quick);
-if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ machine, ...results }, null, 2)}\n`);
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

@@ -7,7 +7,8 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { openPubSub } from "../peers/redis-pubsub.ts";
-import { type Bridge, dialects, openBridge } from "./bridge-clients.ts";
+import { type Bridge, openBridge } from "./bridge-clients.ts";
+import { dialects } from "./dialects.ts";
 
 export interface BridgeRun {
   readonly messagesPerSecond: number;
@@ -45,7 +46,7 @@ process.exit(0);
 
 async function open(): Promise<Bridge> {
   if (kind === "pubsub") return openPubSub(Number(firstPort), channel, (text) => onMessage(Number(text.slice(0, 10))));
-  const dialect = dialects[kind as keyof typeof dialects];
+  const dialect = dialects[kind]!;
   return openBridge(dialect, [Number(firstPort), Number(secondPort)], channel, onMessage);
 }
 

@@ -1,6 +1,7 @@
 /**
  * Peer: bare uWebSockets.js, the limit of what is possible. A frame that starts with `+` subscribes to the channel that
- * follows; any other is published as it came to the channel of the connection. No parsing, no checks.
+ * follows, and comes back as the answer; any other is published as it came to the channel of the connection. No parsing,
+ * no checks.
  */
 import { App } from "../../src/uws/uws.ts";
 
@@ -21,10 +22,11 @@ app.ws<{ channel: string }>("/*", {
     if (new Uint8Array(bytes)[0] === 43 && data.channel === "") {
       data.channel = Buffer.from(bytes).toString("latin1", 1);
       ws.subscribe(data.channel);
+      ws.send(bytes, isBinary);
     } else app.publish(data.channel, bytes, isBinary);
   },
 });
 app.listen("0.0.0.0", Number(process.argv[2]), (socket) => {
-  if (socket === false) throw new Error(`cannot listen on 127.0.0.1:${process.argv[2]}`);
+  if (socket === false) throw new Error(`cannot listen on port ${process.argv[2]}`);
   process.stdout.write("ready\n");
 });

@@ -1,0 +1,19 @@
+/**
+ * Peer: Socket.IO as its documentation shows it: rooms, WebSocket transport alone, in memory. Argument: the port to
+ * listen on.
+ */
+import { createServer } from "node:http";
+import { Server } from "socket.io";
+
+const http = createServer();
+const io = new Server(http, { transports: ["websocket"], serveClient: false });
+io.on("connection", (socket) => {
+  socket.on("subscribe", (room: string, done: () => void) => {
+    socket.join(room);
+    done();
+  });
+  socket.on("message", (room: string, message: unknown) => {
+    io.to(room).emit("message", message);
+  });
+});
+http.listen({ port: Number(process.argv[2]), host: "0.0.0.0", backlog: 1024 });

@@ -1,0 +1,28 @@
+/**
+ * Peer: `ws`, as its documentation shows a broadcast: a set of sockets for each channel, each message parsed once, put
+ * together once, and sent in a loop. No limits, no acknowledgements, no compression. Argument: the port to listen on.
+ */
+import { type WebSocket, WebSocketServer } from "ws";
+
+const channels = new Map<string, Set<WebSocket>>();
+const server = new WebSocketServer({ port: Number(process.argv[2]), host: "0.0.0.0", backlog: 1024 });
+server.on("connection", (socket) => {
+  const own: Set<WebSocket>[] = [];
+  socket.on("message", (bytes) => {
+    const { action, data } = JSON.parse(String(bytes));
+    if (action === "subscribe") {
+      const subscribers = channels.get(data.channel) ?? new Set();
+      channels.set(data.channel, subscribers.add(socket));
+      own.push(subscribers);
+      socket.send(JSON.stringify({ success: true, action, channel: data.channel }));
+    } else {
+      const { channel, message } = data;
+      const frame = JSON.stringify({ action: "message", channel, message });
+      for (const subscriber of channels.get(channel) ?? []) subscriber.send(frame);
+    }
+  });
+  socket.on("error", () => {}); // clients of the bench leave without a word
+  socket.on("close", () => {
+    for (const subscribers of own) subscribers.delete(socket);
+  });
+});
