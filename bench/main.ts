@@ -9,6 +9,8 @@ import { parseArgs } from "node:util";
 import { bridge } from "./bridge.ts";
 import { idle } from "./idle.ts";
 import { median } from "./median.ts";
+import { million } from "./million.ts";
+import { printMillion } from "./million-report.ts";
 
 /** Each runs, prints its table and returns its figures. */
 const scenarios: Readonly<Record<string, (isQuick: boolean) => Promise<object>>> = {
@@ -51,6 +53,15 @@ const scenarios: Readonly<Record<string, (isQuick: boolean) => Promise<object>>>
   },
 };
 
+/** Those that run only when they are named. */
+const named: typeof scenarios = {
+  async million(isQuick) {
+    const figures = await million(Number(values.connections ?? (isQuick ? 20_000 : 1_000_000)));
+    printMillion(figures);
+    return figures;
+  },
+};
+
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** The median, and from where to where the runs went. */
@@ -63,17 +74,21 @@ function spread(values: readonly number[], digits: number): string {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: "boolean", default: false }, json: { type: "string" } },
+  options: {
+    quick: { type: "boolean", default: false },
+    json: { type: "string" },
+    connections: { type: "string" },
+    minutes: { type: "string" },
+  },
 });
 const wanted = positionals.length > 0 ? positionals : Object.keys(scenarios);
-const unknown = wanted.filter((name) => scenarios[name] === undefined);
+const all = { ...scenarios, ...named };
+const unknown = wanted.filter((name) => all[name] === undefined);
 if (unknown.length > 0) {
-  process.stderr.write(
-    `bench: unknown scenario ${unknown.join(", ")}; there are: ${Object.keys(scenarios).join(", ")}\n`,
-  );
+  process.stderr.write(`bench: unknown scenario ${unknown.join(", ")}; there are: ${Object.keys(all).join(", ")}\n`);
   process.exit(2);
 }
 const machine = { cpu: cpus()[0]?.model, cores: cpus().length, memoryBytes: totalmem(), node: process.version };
 const results: Record<string, object> = {};
-for (const name of wanted) results[name] = await scenarios[name]!(values.quick);
+for (const name of wanted) results[name] = await all[name]!(values.quick);
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ machine, ...results }, null, 2)}\n`);
