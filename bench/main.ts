@@ -11,6 +11,7 @@ import { idle } from "./idle.ts";
 import { median } from "./median.ts";
 import { million } from "./million.ts";
 import { printMillion } from "./million-report.ts";
+import { printSoak, soak } from "./soak.ts";
 
 /** Each runs, prints its table and returns its figures. */
 const scenarios: Readonly<Record<string, (isQuick: boolean) => Promise<object>>> = {
@@ -58,6 +59,12 @@ const named: typeof scenarios = {
   async million(isQuick) {
     const figures = await million(Number(values.connections ?? (isQuick ? 20_000 : 1_000_000)));
     printMillion(figures);
+    return figures;
+  },
+  async soak(isQuick) {
+    const figures = await soak(Number(values.minutes ?? (isQuick ? 3 : 10)));
+    printSoak(figures);
+    if (!figures.isFlat) process.exitCode = 1;
     return figures;
   },
 };
