@@ -71,7 +71,9 @@ function scriptOf(number: number): readonly Buffer[] {
 }
 
 /** Of every other life: `key` only. */
-const keyOf = (number: number, round: number): object => (number % 2 === 0 ? { key: `${number}.${round}` } : {});
+function keyOf(number: number, round: number): object {
+  return number % 2 === 0 ? { key: `${number}.${round}` } : {};
+}
 
 /** One connection from its handshake to its end; false where it was not let in. */
 function live(number: number): Promise<boolean> {

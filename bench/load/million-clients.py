@@ -20,7 +20,7 @@ port, count, first, channels = map(int, sys.argv[1:5])
 addresses = sys.argv[5].split(",")
 slots = count + 64  # descriptors are dense: the highest one is little above the count
 
-AT_ONCE = 400  # handshakes under way; four load processes have 30 for each of the gateway's 52 workers
+AT_ONCE = 100  # handshakes under way; sixteen load processes have 30 for each of the gateway's 52 workers
 REFUSALS_IN_A_ROW_MAX = 1000
 REPORT_SECONDS = 0.25
 IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h: the port is chosen at connect(), once for each address of the other side
