@@ -4,6 +4,11 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { WebSocket } from "ws";
 
+export interface HeapUsage {
+  readonly usedSize: number;
+  readonly totalSize: number;
+}
+
 export class Inspector {
   readonly #socket: WebSocket;
   #calls = 0;
@@ -27,11 +32,11 @@ export class Inspector {
     return new Inspector(socket);
   }
 
-  /** Collects all garbage; bytes of the heap that are in use afterwards. */
-  async collectGarbage(): Promise<number> {
+  /** Collects all garbage; bytes of V8's heap afterwards, in use and in all. */
+  async collectGarbage(): Promise<HeapUsage> {
     await this.#call("HeapProfiler.collectGarbage");
     await this.#call("HeapProfiler.collectGarbage"); // what finalizers of the first one have let go
-    return (await this.#call<{ usedSize: number }>("Runtime.getHeapUsage")).usedSize;
+    return this.#call("Runtime.getHeapUsage");
   }
 
   async #call<Result>(method: string): Promise<Result> {

@@ -58,7 +58,7 @@ export async function findLimits(): Promise<Limits> {
   };
 }
 
-/** Spreads `wanted` connections, or as many as the limits allow. */
+/** Spreads `wanted` connections, or as many as the limits allow. Throws where that is none. */
 export function planOf(wanted: number, limits: Limits): Plan {
   const { descriptorsPerProcess, filesLeft, portsPerPair, trackedLeft, memoryBytes } = limits;
   const connectionsPerWorkerMax = descriptorsPerProcess - workerSpare;
@@ -71,6 +71,7 @@ export function planOf(wanted: number, limits: Limits): Plan {
     [workersMax * fairShare(connectionsPerWorkerMax), `descriptors: ${descriptorsPerProcess} a process`],
   ];
   const [connections, stoppedBy] = bounds.reduce((least, bound) => (bound[0] < least[0] ? bound : least));
+  if (!(connections > 0)) throw new Error(`cannot open a connection: ${stoppedBy}`);
   const perLoad = descriptorsPerProcess - loadSpare;
   return {
     connections,

@@ -23,7 +23,9 @@ export interface SoakFigures {
 export interface SoakMinute extends ChurnReport {
   /** After a forced collection, the load paused. */
   readonly residentBytes: number;
+  /** Of V8's heap, in use and in all; what is resident besides is the native library's, code and fragments. */
   readonly heapBytes: number;
+  readonly heapTotalBytes: number;
 }
 
 const filledMinutes = 2;
@@ -48,10 +50,16 @@ export async function soak(count: number): Promise<SoakFigures> {
     while (minutes.length < count) {
       load.stdin!.write("60000\n");
       const { value, done } = await reports.next();
-      if (done) throw new Error("the load process ended");
+      if (done) throw new Error(`the load process ended with ${load.signalCode ?? load.exitCode ?? "an open output"}`);
       await sleep(settleMs);
-      const heapBytes = await inspector.collectGarbage();
-      const minute = { ...(JSON.parse(value) as ChurnReport), residentBytes: residentBytes(gateway.pid!), heapBytes };
+      const heap = await inspector.collectGarbage();
+      const report = JSON.parse(value) as ChurnReport;
+      const minute = {
+        ...report,
+        residentBytes: residentBytes(gateway.pid!),
+        heapBytes: heap.usedSize,
+        heapTotalBytes: heap.totalSize,
+      };
       minutes.push(minute);
       process.stderr.write(`soak ${minutes.length}/${count}: ${JSON.stringify(minute)}\n`);
     }
@@ -65,7 +73,7 @@ export async function soak(count: number): Promise<SoakFigures> {
 
 export function printSoak({ minutes, ratio, isFlat }: SoakFigures): void {
   console.table(
-    minutes.map(({ connections, publications, deliveries, refusals, residentBytes, heapBytes }, i) => ({
+    minutes.map(({ connections, publications, deliveries, refusals, residentBytes, heapBytes, heapTotalBytes }, i) => ({
       minute: i + 1,
       connections,
       publications,
@@ -73,6 +81,7 @@ export function printSoak({ minutes, ratio, isFlat }: SoakFigures): void {
       refusals,
       "resident MiB": mib(residentBytes),
       "heap MiB": mib(heapBytes),
+      "of MiB": mib(heapTotalBytes),
     })),
   );
   const drift = `${((ratio - 1) * 100).toFixed(1)} % from minute ${filledMinutes} to minute ${minutes.length}`;
