@@ -12,6 +12,8 @@ import { idle } from "./idle.ts";
 import { latency } from "./latency.ts";
 import { describeMachine, root } from "./machine.ts";
 import { micro } from "./micro.ts";
+import { million } from "./million.ts";
+import { printMillion } from "./million-report.ts";
 import { msgpack } from "./msgpack.ts";
 import { plot } from "./plot.ts";
 import { recover } from "./recover.ts";
@@ -20,6 +22,7 @@ import { rooms } from "./rooms.ts";
 import { rtt } from "./rtt.ts";
 import type { Report, Scenario, Sitting } from "./scenario.ts";
 import { chosenPeers, peers, raw, tidegate } from "./servers.ts";
+import { printSoak, soak } from "./soak.ts";
 
 /** In the order in which they run. */
 const scenarios: Readonly<Record<string, Scenario>> = {
@@ -37,12 +40,31 @@ const scenarios: Readonly<Record<string, Scenario>> = {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: "boolean", default: false }, compare: { type: "string" }, json: { type: "string" } },
+  options: {
+    quick: { type: "boolean", default: false },
+    compare: { type: "string" },
+    json: { type: "string" },
+    connections: { type: "string" },
+    minutes: { type: "string" },
+  },
 });
-const wanted =
-  positionals.length > 0 ? positionals : Object.keys(scenarios).filter((name) => scenarios[name]!.isExtra !== true);
+/** Those that run alone, and only when they are named: no peer stands beside them. */
+const trials: Readonly<Record<string, () => Promise<object>>> = {
+  async million() {
+    const figures = await million(Number(values.connections ?? (values.quick ? 20_000 : 1_000_000)));
+    printMillion(figures);
+    return figures;
+  },
+  async soak() {
+    const figures = await soak(Number(values.minutes ?? (values.quick ? 3 : 10)));
+    printSoak(figures);
+    if (!figures.isFlat) process.exitCode = 1;
+    return figures;
+  },
+};
+const wanted = positionals.length > 0 ? positionals : Object.keys(scenarios);
 const compared = values.compare?.split(",").filter((name) => name !== "") ?? peers.map(({ name }) => name);
-refuseUnknown("scenario", wanted, Object.keys(scenarios));
+refuseUnknown("scenario", wanted, [...Object.keys(scenarios), ...Object.keys(trials)]);
 refuseUnknown(
   "peer",
   compared,
@@ -60,9 +82,15 @@ const machine = describeMachine();
 const results = new Map<string, Report>();
 const secondsSince = (startMs: number): number => Math.round((performance.now() - startMs) / 1000);
 const startMs = performance.now();
+const tried: Record<string, object> = {};
 for (const name of wanted) {
   const scenarioStartMs = performance.now();
-  const report = await scenarios[name]!.run(sitting);
+  const scenario = scenarios[name];
+  if (scenario === undefined) {
+    tried[name] = await trials[name]!();
+    continue;
+  }
+  const report = await scenario.run(sitting);
   sitting.progress(`${name}: ${secondsSince(scenarioStartMs)} s`);
   results.set(name, report);
   keep(name, report);
@@ -73,7 +101,7 @@ print(`\n${wanted.length} scenarios in ${secondsSince(startMs)} s`);
 if (values.json !== undefined)
   writeFileSync(
     values.json,
-    written(Object.fromEntries([...results].map(([name, report]) => [name, figuresOf(report)]))),
+    written({ ...Object.fromEntries([...results].map(([name, report]) => [name, figuresOf(report)])), ...tried }),
   );
 
 /** Quick runs have a folder of their own, and leave the kept results alone. */

@@ -46,8 +46,6 @@ export interface Sitting {
 
 export interface Scenario {
   readonly run: (sitting: Sitting) => Promise<Report>;
-  /** Runs only where it is asked for by name. */
-  readonly isExtra?: boolean;
 }
 
 /**
