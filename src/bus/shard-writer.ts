@@ -14,6 +14,7 @@ import { type EntryId, offsetOf, offsetPrefix, parseEntryId, recordsPerEntryMax 
 
 export interface WriterOptions {
   readonly key: string;
+  /** The node's incarnation. */
   readonly writer: string;
   readonly entriesMax: number;
   readonly durable: boolean;

@@ -8,20 +8,12 @@ import type { Entry } from "./entry-codec.ts";
 import { EntryIndex } from "./entry-index.ts";
 import { newEpoch } from "./epochs.ts";
 import type { RedisConnection } from "./redis-connection.ts";
-import { ShardReader } from "./shard-reader.ts";
-import { ShardWriter } from "./shard-writer.ts";
+import { type ReaderOptions, ShardReader } from "./shard-reader.ts";
+import { ShardWriter, type WriterOptions } from "./shard-writer.ts";
 import { type EntryId, offsetOf, offsetPrefix, startOffset } from "./stream-offset.ts";
 
-export interface ShardOptions {
-  readonly key: string;
-  /** The node's incarnation. */
-  readonly writer: string;
-  readonly entriesMax: number;
-  readonly durable: boolean;
-  readonly queueBytesMax: number;
-  readonly queue: { bytes: number };
-  readonly monotonicOriginMs: number;
-}
+/** What both halves are told of the shard. */
+export type ShardOptions = ReaderOptions & WriterOptions;
 
 export interface ShardEvents {
   readonly apply: Apply;
