@@ -55,7 +55,7 @@ const tidegateSettings = {
 };
 
 export async function bridge(sitting: Sitting): Promise<Report> {
-  const seconds = sitting.isQuick ? { warmUp: 0.5, measured: 1 } : { warmUp: 1, measured: 4 };
+  const seconds = sitting.isQuick ? { warmUp: 0.4, measured: 0.6 } : { warmUp: 1, measured: 3 };
   const runs = await interleave(sitting, "bridge", systems, async (system) => {
     const { messagesPerSecond, p50Ms, p99Ms, lost } = await measure(system, seconds);
     return [
