@@ -10,7 +10,7 @@ export async function connect(sitting: Sitting): Promise<Report> {
 }
 
 async function measure(server: ServerAddress, { isQuick }: Sitting): Promise<Sample[]> {
-  const job: ConnectJob = { server, waves: isQuick ? 2 : 6, perWave: isQuick ? 1500 : 2500 };
+  const job: ConnectJob = { server, waves: isQuick ? 1 : 6, perWave: isQuick ? 1000 : 2500 };
   const { upgradesPerSecond, cpu, microseconds } = await load<ConnectResult>("connect-load", job);
   return [
     { figure: "handshakes/s of a full core, accept to close", value: 1e6 / microseconds },
