@@ -11,7 +11,7 @@ export const probes = 10;
 export const channel = "bench.fanout";
 
 export async function fanout(sitting: Sitting): Promise<Report> {
-  const times = sitting.isQuick ? { warmUpMs: 300, measuredMs: 500 } : { warmUpMs: 700, measuredMs: 2000 };
+  const times = sitting.isQuick ? { warmUpMs: 250, measuredMs: 350 } : { warmUpMs: 700, measuredMs: 1600 };
   const runs = await interleaveServers(sitting, "fanout", (server) => measure(server, times));
   return { title: "one connection publishes to 1,000 subscribers", baseline: "raw", runs };
 }

@@ -14,8 +14,8 @@ import { tidegate } from "./servers.ts";
 const warmUp = 200;
 
 export async function idle(sitting: Sitting): Promise<Report> {
-  const connections = sitting.isQuick ? 3000 : 15_000;
-  const settleMs = sitting.isQuick ? 500 : 2000;
+  const connections = sitting.isQuick ? 1500 : 15_000;
+  const settleMs = sitting.isQuick ? 150 : 1000;
   const [first, ...others] = sitting.servers.filter(({ name }) => name !== tidegate.name);
   const servers = [first!, tidegate, { ...tidegate, name: "tidegate, users" }, ...others];
   const runs = await interleave(sitting, "idle", servers, (server) =>

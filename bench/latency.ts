@@ -21,8 +21,8 @@ export async function latency(sitting: Sitting): Promise<Report> {
 
 function measure(server: ServerAddress, { isQuick }: Sitting): Promise<Sample[]> {
   const times = isQuick
-    ? { saturatedMs: 500, warmUpMs: 300, measuredMs: 700 }
-    : { saturatedMs: 1500, warmUpMs: 500, measuredMs: 3000 };
+    ? { saturatedMs: 300, warmUpMs: 200, measuredMs: 500 }
+    : { saturatedMs: 1000, warmUpMs: 500, measuredMs: 2500 };
   return withDrain(server, async (drain) => {
     const job: LatencyJob = { server, channel, probes, inFlight: 32, shares, ...times, loadPids: [drain.pid] };
     const { saturationPerSecond, paced, sent } = await load<LatencyResult>("latency-load", job);

@@ -17,7 +17,7 @@ export async function rooms(sitting: Sitting): Promise<Report> {
 }
 
 export async function measureRooms(server: ServerAddress, { isQuick }: Sitting): Promise<Sample[]> {
-  const times = isQuick ? { warmUpMs: 400, measuredMs: 700 } : { warmUpMs: 1000, measuredMs: 3000 };
+  const times = isQuick ? { warmUpMs: 300, measuredMs: 500 } : { warmUpMs: 1000, measuredMs: 2500 };
   const job: RoomsJob = { server, rooms: 100, membersPerRoom: 10, inFlight, ...times };
   const { messagesPerSecond, deliveriesPerSecond, cpu, lost } = await load<RoomsResult>("rooms-load", job);
   const shares = { cpu, mustSaturate: true };

@@ -12,7 +12,7 @@ export async function rtt(sitting: Sitting): Promise<Report> {
 }
 
 async function measure(server: ServerAddress, { isQuick }: Sitting): Promise<Sample[]> {
-  const times = isQuick ? { warmUpMs: 200, measuredMs: 500 } : { warmUpMs: 500, measuredMs: 1500 };
+  const times = isQuick ? { warmUpMs: 150, measuredMs: 300 } : { warmUpMs: 500, measuredMs: 1200 };
   const samples: Sample[] = [];
   for (const connections of counts) {
     const job: RttJob = { server, connections, ...times };

@@ -20,6 +20,10 @@ export interface Opening {
   /** Where the client takes a channel; without one it is open once it is greeted. */
   readonly channel?: string | undefined;
   readonly since?: Since | undefined;
+  /** Called once the TCP connection stands. */
+  readonly onConnected?: () => void;
+  /** The handshake waits for this; without it, it is sent at once. */
+  readonly after?: Promise<unknown>;
   /** Gets whatever arrives after the answer to `subscribe`; keeps no view of it. */
   readonly onBytes?: (bytes: Buffer) => void;
   /** Gets the answer itself, as text. */
@@ -107,7 +111,10 @@ export function openClient(target: Target, opening: Opening): Promise<Socket> {
     });
     socket.on("error", ({ message }) => broken(message));
     socket.on("end", () => broken("closed by the server"));
-    socket.write(handshake(target, number));
+    if (opening.onConnected !== undefined) socket.once("connect", opening.onConnected);
+    const request = handshake(target, number);
+    if (opening.after === undefined) socket.write(request);
+    else opening.after.then(() => socket.write(request));
   });
 }
 

@@ -41,14 +41,21 @@ function refill(): void {
   if (free > 0) publisher.send(batch.subarray(0, free * frameBytes), free);
 }
 
+/** Resolves when the next publication is complete: a slow server completes all that are in flight together, seconds apart. */
+async function progress(): Promise<void> {
+  for (const before = publisher.completed; publisher.completed === before; ) await sleep(1);
+}
+
 const results: FanoutResult[] = [];
 for (const count of job.inFlight) {
   limit = count;
   refill();
   await sleep(job.warmUpMs);
+  await progress();
   const read = watchCpu(job.server.pid, [process.pid, ...job.loadPids]);
   const before = publisher.completed;
   await sleep(job.measuredMs);
+  await progress();
   const cpu = read();
   results.push({ publicationsPerSecond: (publisher.completed - before) / cpu.seconds, cpu });
   limit = 0;
