@@ -22,7 +22,7 @@ export interface FanoutResult {
   readonly cpu: CpuShares;
 }
 
-const stallMs = 15_000;
+const stallMs = 30_000;
 
 const job = readJob<FanoutJob>();
 const target = targetOf(job.server);
