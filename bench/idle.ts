@@ -25,6 +25,7 @@ export async function idle(sitting: Sitting): Promise<Report> {
     title: `${connections.toLocaleString("en-US")} silent connections with a channel each, resident memory of the server`,
     baseline: "raw",
     runs,
+    remarks: sitting.isQuick ? ["So few connections say little: what a heap grows by at a time weighs more."] : [],
   };
 }
 

@@ -22,6 +22,8 @@ export interface FanoutResult {
   readonly cpu: CpuShares;
 }
 
+const stallMs = 30_000;
+
 const job = readJob<FanoutJob>();
 const target = targetOf(job.server);
 let limit = 0; // publications that may be in flight; 0 while nothing is measured
@@ -41,9 +43,13 @@ function refill(): void {
   if (free > 0) publisher.send(batch.subarray(0, free * frameBytes), free);
 }
 
-/** Resolves when the next publication is complete: a slow server completes all that are in flight together, seconds apart. */
-async function progress(): Promise<void> {
-  for (const before = publisher.completed; publisher.completed === before; ) await sleep(1);
+/** Resolves once `count` publications are complete. */
+async function reached(count: number): Promise<void> {
+  const endMs = performance.now() + stallMs;
+  while (publisher.completed < count) {
+    if (performance.now() > endMs) throw new Error(`no ${count} publications complete after ${stallMs} ms`);
+    await sleep(1);
+  }
 }
 
 const results: FanoutResult[] = [];
@@ -51,11 +57,12 @@ for (const count of job.inFlight) {
   limit = count;
   refill();
   await sleep(job.warmUpMs);
-  await progress();
+  // A slow server completes all that are in flight together, seconds apart: measured are whole rounds of them.
+  await reached(publisher.completed + 1);
   const read = watchCpu(job.server.pid, [process.pid, ...job.loadPids]);
   const before = publisher.completed;
   await sleep(job.measuredMs);
-  await progress();
+  await reached(before + count);
   const cpu = read();
   results.push({ publicationsPerSecond: (publisher.completed - before) / cpu.seconds, cpu });
   limit = 0;

@@ -8,7 +8,7 @@ import { frameOf } from "./dialects.ts";
 import { type Counter, counterFor } from "./frame-counter.ts";
 import { sleep } from "./job.ts";
 
-const stallMs = 10_000;
+const stallMs = 30_000;
 
 export class Publisher {
   readonly #socket: Socket;
