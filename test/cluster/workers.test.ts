@@ -82,6 +82,7 @@ describe("Two workers of one gateway", () => {
       await one.subscribe("presence.lobby");
       await two.subscribe("presence.lobby");
       await watcher.next({ action: "presence", event: "join", member: { user_id: 42, role: "user" } });
+      await two.ask("message", { channel: "presence.lobby", message: "my join stands before this in the log" });
       one.socket.close();
       await one.close();
       two.socket.close();

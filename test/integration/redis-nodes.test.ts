@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect, type Frame, type TestClient } from "../support/client.ts";
-import { eventually, startRedis } from "../support/redis.ts";
+import { eventually, startProxy, startRedis } from "../support/redis.ts";
 import { token } from "../support/tokens.ts";
 import { startNodes, urlsOf } from "./redis-nodes.ts";
 import { assertNothingLost, Traffic } from "./redis-traffic.ts";
@@ -134,6 +134,22 @@ describe("Recovery on any node", { timeout: 100_000 }, () => {
           assert.notEqual((await back.ask("subscribe", { channel: names[1], options: { since } })).recovered, true);
       }
     }
+  });
+
+  it("waits for a node that has not read as far as the client that comes to it", async (t) => {
+    const redis = await startRedis(t);
+    const proxy = await startProxy(t, redis);
+    const [ahead, behind] = await startNodes(t, [redis.url, proxy.url]);
+    const reader = await connect(t, ahead!.url);
+    await reader.subscribe("chat.room");
+    await reader.ask("message", { channel: "chat.room", message: "both nodes know it" });
+    proxy.delayMs = 500;
+    const { offset, epoch } = await reader.ask("message", { channel: "chat.room", message: "one node knows it" });
+    const moved = await connect(t, behind!.url);
+    const reply = await moved.subscribe("chat.room", { since: { offset, epoch } });
+    assert.deepEqual([reply.recovered, reply.offset], [true, offset]);
+    await moved.settled();
+    assert.deepEqual(moved.of("message"), []);
   });
 
   it("costs Redis nothing: 300 clients come back at once, each with 50 messages to catch up on", async (t) => {

@@ -67,6 +67,23 @@ describe("Presence across nodes", { timeout: 110_000 }, () => {
     assert.deepEqual(told(watcher, "anna"), ["+anna", "-anna"]);
   });
 
+  it("goes on without a word when a node drains and its members come back to another in the time they were given", async (t) => {
+    const redis = await startRedis(t);
+    const patient = { ...presence, presence: { leaveGraceSeconds: 5 } };
+    const [first, second] = await startNodes(t, [redis.url, redis.url], {}, patient);
+    const watcher = await join(t, first!, "watcher");
+    const anna = await join(t, second!, "anna");
+    await here(watcher, "anna", "watcher");
+    const stopped = second!.stop({ delaySeconds: 0, seconds: 0 });
+    const { retry_in_ms } = await anna.next({ action: "reconnect" });
+    await sleep(retry_in_ms as number);
+    await join(t, first!, "anna");
+    await stopped;
+    await sleep(300);
+    await here(watcher, "anna", "watcher");
+    assert.deepEqual(told(watcher, "anna"), ["+anna"]);
+  });
+
   it("survives FLUSHALL, lost leases, and Redis restarted empty: nobody leaves who is here", async (t) => {
     const redis = await startRedis(t);
     const nodes = await startNodes(t, [redis.url, redis.url], { leaseSeconds: 2 }, presence);
