@@ -157,13 +157,17 @@ export class Channels {
   #acknowledging(
     connection: Connection,
     id: FrameId | undefined,
-    { channel, target, echo, acceptedAtMs }: PublicationRecord,
+    { channel, target, echo, key, userId, acceptedAtMs }: PublicationRecord,
     policy: Policy,
   ): (outcome: StreamPosition | AppendFault) => void {
-    const { counters, clock } = this.#parts;
+    const { counters, clock, idempotency } = this.#parts;
     return (outcome) => {
+      const first = key === undefined ? undefined : idempotency.find({ channel, userId, key, acceptedAtMs });
       if (outcome === "unavailable") connection.send(unavailable(id, channel));
-      else {
+      else if (first !== undefined && first.offset !== outcome.offset) {
+        counters.duplicates += 1; // it came through another node, while this one had not heard of it
+        this.#acknowledge(connection, { id, channel, target }, policy, first, undefined);
+      } else {
         const count = this.#countRecipients(channel, target, echo ? undefined : connection.id);
         this.#acknowledge(connection, { id, channel, target }, policy, outcome, count);
       }
