@@ -22,7 +22,6 @@ export class RedisConnection {
   #isStopped = false;
   /** Rises with every new connection, in a Cluster with every one that ends: what was true of a server may not be now. */
   generation = 0;
-  #sinceMs = 0; // monotonic
 
   /** `onError` gets what goes wrong on the connection itself, as often as it is tried. */
   constructor(options: RedisOptions, onError: (error: Error) => void) {
@@ -31,7 +30,6 @@ export class RedisConnection {
     this.#client.on("ready", () => {
       this.#isReady = true;
       this.generation += 1;
-      this.#sinceMs = performance.now();
       this.#events.emit("ready");
     });
     this.#client.on("close", () => {
@@ -56,11 +54,6 @@ export class RedisConnection {
 
   get isReady(): boolean {
     return this.#isReady;
-  }
-
-  /** Milliseconds since the present connection was made; 0 where there is none. */
-  get ageMs(): number {
-    return this.#isReady ? performance.now() - this.#sinceMs : 0;
   }
 
   /** Runs one command. Rejects with `RedisUnavailable` where there is no connection, or no answer within `timeoutMs`. */
@@ -124,7 +117,6 @@ export class RedisConnection {
     if (this.#isStopped || this.#client.status !== "ready") return;
     this.#isReady = true;
     this.generation += 1;
-    this.#sinceMs = performance.now();
     this.#events.emit("ready");
   }
 }

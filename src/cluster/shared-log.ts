@@ -11,6 +11,7 @@ import { type WorkerLease, WorkerLeases } from "../bus/worker-leases.ts";
 import { Policies } from "../channel/policy.ts";
 import { systemClock } from "../clock/clock.ts";
 import type { Config } from "../config/config-schema.ts";
+import { nodesMax } from "../connection/slots.ts";
 import type { Log } from "../log/log.ts";
 import { deferred } from "./deferred.ts";
 import { Replay } from "./replay.ts";
@@ -36,7 +37,6 @@ export interface SharedLog {
 const farewellMs = 1000;
 /** Runs of 10,000 positions each. */
 const memoryRunsMax = 100_000;
-const nodeNumbers = 2048;
 
 export function createSharedLog(config: Config, status: BusStatus, log: Log): SharedLog {
   const { redis } = config;
@@ -114,8 +114,8 @@ class LocalNumbers {
   #next = 0;
 
   take(): WorkerLease {
-    while (this.#taken.has(this.#next % nodeNumbers)) this.#next += 1;
-    const number = this.#next % nodeNumbers;
+    while (this.#taken.has(this.#next % nodesMax)) this.#next += 1;
+    const number = this.#next % nodesMax;
     this.#next += 1;
     this.#taken.add(number);
     const giveBack = (): void => void this.#taken.delete(number);
