@@ -337,7 +337,7 @@ describe("Hostile tokens", () => {
         const expected = { error: "Invalid token", code: "invalid_token", request: "authenticate", id: name };
         assert.deepEqual(refusal, { success: false, action: "error", ...expected });
       }
-      const expired = signed({ alg: "HS256" }, { user_id: 7, exp: now - 1 });
+      const expired = signed({ alg: "HS256" }, { user_id: 7, exp: now - 60 }); // far beyond any tolerance
       const refusal = await refusalOf(client, () => client.request("authenticate", { token: expired }, 1));
       const expected = { error: "Token expired", code: "token_expired", request: "authenticate", id: 1 };
       assert.deepEqual(refusal, { success: false, action: "error", ...expected });
