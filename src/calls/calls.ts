@@ -1,0 +1,195 @@
+/**
+ * What a backend may ask of the gateway, through whichever door: HTTP, the command line, or the program that embeds it.
+ *
+ * The rule: every call acts on all nodes and workers. What changes something is a record in the log; what asks something
+ * is answered from the log's state on this node, or gathered from all processes.
+ */
+
+import type { Member } from "../bus/bus.ts";
+import type { Target } from "../protocol/messages.ts";
+
+/** A JSON value. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** Why a call was not carried out. Thrown; `code` is for programs, the message for people. */
+export class CallError extends Error {
+  override readonly name = "CallError";
+  readonly code: CallErrorCode;
+
+  constructor(code: CallErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+export type CallErrorCode =
+  /** A field is missing, unknown, of a wrong type or out of range. */
+  | "invalid_call"
+  | "invalid_channel"
+  /** What the call names does not exist, or the channel has no such thing (history, presence). */
+  | "not_found"
+  | "too_large"
+  /** The log is away and its queue full, or not all processes answered in time. */
+  | "unavailable"
+  | "internal";
+
+/** Who is meant: whoever stands in one of the lists. At least one list must be given. */
+export interface Selection {
+  readonly users?: readonly (string | number)[] | undefined;
+  readonly connections?: readonly number[] | undefined;
+  readonly sessions?: readonly string[] | undefined;
+}
+
+export interface PublishCall {
+  readonly channel: string;
+  readonly message: Json;
+  /** Only these of the subscribers. */
+  readonly users?: readonly (string | number)[] | undefined;
+  readonly connections?: readonly number[] | undefined;
+  /** Idempotency key, 1 to 128 characters: a second publication with it is not delivered. */
+  readonly key?: string | undefined;
+}
+
+export interface Published {
+  /** On channels with history. */
+  readonly offset?: string;
+  readonly epoch?: string;
+  /** Its key came before: it was not delivered again. */
+  readonly duplicate?: true;
+}
+
+export interface BroadcastCall extends Pick<PublishCall, "message" | "key"> {
+  readonly channels: readonly string[];
+}
+
+export interface SubscribeCall extends Selection {
+  readonly channel: string;
+}
+
+export interface DisconnectCall extends Selection {
+  /** 4000 to 4999; default 4503, which tells clients not to come back. */
+  readonly code?: number | undefined;
+  /** At most 123 bytes. */
+  readonly reason?: string | undefined;
+}
+
+export interface RevokeCall {
+  /** Tokens by their `jti` claim. */
+  readonly tokens?: readonly string[] | undefined;
+  /** All tokens of these users issued (`iat`) before now. */
+  readonly users?: readonly (string | number)[] | undefined;
+  /** Unix seconds: until when to remember it; default: as long as the longest token may live, 24 hours. */
+  readonly until?: number | undefined;
+}
+
+export interface HistoryCall {
+  readonly channel: string;
+  readonly limit?: number | undefined;
+  readonly since?: { readonly offset: string; readonly epoch: string } | undefined;
+  /** Newest first. */
+  readonly reverse?: boolean | undefined;
+}
+
+export interface HistoryPage {
+  readonly channel: string;
+  /** The `message` frames, parsed. */
+  readonly messages: readonly Json[];
+  readonly offset: string;
+  readonly epoch: string;
+  /** With `since`: whether everything after it is here. */
+  readonly recovered?: boolean;
+}
+
+export interface PageCall {
+  /** Entries at most, 1 to 1000; default 100. */
+  readonly limit?: number | undefined;
+  /** The `next` of the page before. */
+  readonly cursor?: string | undefined;
+}
+
+export interface ChannelsCall extends PageCall {
+  /** A pattern of words, `*` and a last `>`; default all. */
+  readonly pattern?: string | undefined;
+}
+
+export interface ChannelInfo {
+  readonly channel: string;
+  /** Connections on all nodes. */
+  readonly subscribers: number;
+  /** On channels with presence. */
+  readonly members?: number;
+}
+
+export interface ConnectionsCall extends PageCall {
+  readonly user?: string | number | undefined;
+  readonly connection?: number | undefined;
+}
+
+export interface ConnectionInfo {
+  readonly connection: number;
+  readonly session: string;
+  readonly node: string;
+  readonly user?: string | number;
+  readonly role?: string;
+  readonly address: string;
+  readonly format: "json" | "msgpack";
+  /** At most 1000. */
+  readonly channels: readonly string[];
+  readonly queuedBytes: number;
+}
+
+/** A page in the order of its keys. `isPartial`: a process did not answer in time, what it has is missing. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly next?: string;
+  readonly isPartial?: true;
+}
+
+export interface NodeInfo {
+  /** Its incarnation. */
+  readonly node: string;
+  readonly version: string;
+  readonly connections: number;
+  readonly subscriptions: number;
+  readonly uptimeSeconds: number;
+}
+
+export interface Info {
+  readonly version: string;
+  readonly nodes: readonly NodeInfo[];
+  readonly connections: number;
+  readonly subscriptions: number;
+  readonly isPartial?: true;
+}
+
+/** How many connections of all nodes a call acted upon. */
+export interface Affected {
+  readonly connections: number;
+  readonly isPartial?: true;
+}
+
+/** Rejects with `CallError`; arguments have been checked by the schemas of `call-schemas.ts`. */
+export interface Calls {
+  publish(call: PublishCall): Promise<Published>;
+  /** One result for each channel, in order. */
+  broadcast(call: BroadcastCall): Promise<readonly (Published | CallError)[]>;
+  subscribe(call: SubscribeCall): Promise<Affected>;
+  unsubscribe(call: SubscribeCall): Promise<Affected>;
+  disconnect(call: DisconnectCall): Promise<Affected>;
+  /** Ends tokens before their time, on all nodes; connections that used one are closed with 4003. */
+  revoke(call: RevokeCall): Promise<Affected>;
+  presence(call: { readonly channel: string }): Promise<{ readonly members: readonly Member[] }>;
+  presenceStats(call: {
+    readonly channel: string;
+  }): Promise<{ readonly members: number; readonly connections: number }>;
+  history(call: HistoryCall): Promise<HistoryPage>;
+  channels(call: ChannelsCall): Promise<Page<ChannelInfo>>;
+  connections(call: ConnectionsCall): Promise<Page<ConnectionInfo>>;
+  info(): Promise<Info>;
+}
+
+/** The subscribers that a publication is for; `undefined`: all of them. */
+export function targetOf({ users, connections }: Pick<PublishCall, "users" | "connections">): Target | undefined {
+  if (users === undefined && connections === undefined) return undefined;
+  return { users: (users ?? []).map(String), connections: connections ?? [] };
+}
