@@ -9,7 +9,6 @@ import { messageSent, publicationHead, transcode, withPosition } from "../protoc
 import type { FrameId } from "../protocol/frame-id.ts";
 import type { History as HistoryRequest, Presence, Publish, StreamPosition, Target } from "../protocol/messages.ts";
 import { type Refusal, refusal } from "../protocol/refusal.ts";
-import { Acknowledgements } from "./acknowledgements.ts";
 import { type FanOut, topicOf } from "./fan-out.ts";
 import type { History } from "./history.ts";
 import type { Idempotency } from "./idempotency.ts";
@@ -31,7 +30,6 @@ export interface ChannelParts {
 
 export class Channels {
   readonly #parts: ChannelParts;
-  readonly #acknowledgements = new Acknowledgements();
 
   constructor(parts: ChannelParts) {
     this.#parts = parts;
@@ -183,13 +181,11 @@ export class Channels {
     count: number | undefined, // undefined: its key came before, and nobody got it again
   ): void {
     const isKept = policy.history.size > 0 && target === undefined;
-    const { bus } = this.#parts;
+    const { bus, fanOut } = this.#parts;
     const kept = isKept ? position : undefined;
     const frame = messageSent(id, channel, count ?? 0, !bus.isShared, kept, count === undefined);
     const encoded = connection.format === "json" ? frame : transcode(frame);
-    // A log of this process answers within the handler of the connection's own frame, whose socket is corked.
-    if (bus.isShared) this.#acknowledgements.add(connection, encoded);
-    else connection.sendEncoded(encoded);
+    fanOut.reply(connection, encoded);
   }
 
   #countRecipients(channel: string, target: Target | undefined, except: number | undefined): number {

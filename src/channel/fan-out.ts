@@ -35,9 +35,11 @@ export interface Publication {
   readonly keep: (() => void) | undefined;
 }
 
-/** uWebSockets.js publishes bytes, so each encoding has a topic; `~` occurs in no channel name. */
+/** uWebSockets.js publishes bytes, so each encoding has a topic; `~` occurs in no channel name, nor does `!`. */
 export const topicOf = (channel: string, format: Format): string => (format === "json" ? channel : `~${channel}`);
-export const channelOf = (topic: string): string => (topic.startsWith("~") ? topic.slice(1) : topic);
+/** The channels among a connection's topics. */
+export const channelsOf = (topics: readonly string[]): string[] =>
+  topics.filter((topic) => !topic.startsWith("!")).map((topic) => (topic.startsWith("~") ? topic.slice(1) : topic));
 
 export class FanOut {
   readonly #topics: Topics;
@@ -47,6 +49,8 @@ export class FanOut {
   readonly #clock: Clock;
   readonly #pendingMax: number;
   #pending: Publication[] = [];
+  #replies: EncodedFrame[] = [];
+  #repliesTo: Connection[] = []; // [i] gets #replies[i]
   #isScheduled = false;
 
   /**
@@ -73,6 +77,22 @@ export class FanOut {
   add(publication: Publication): void {
     this.#pending.push(publication);
     if (this.#pending.length >= this.#pendingMax) return this.flush();
+    this.#schedule();
+  }
+
+  /**
+   * Collects a reply to one connection, which leaves right before the publications of the same turn, and together with
+   * them: a system call of its own costs 5 µs (of 23 that a message costs in a room of ten). What is sent to the
+   * connection meanwhile comes behind it. Hot path.
+   */
+  reply(connection: Connection, frame: EncodedFrame): void {
+    connection.hasReplies = true;
+    this.#replies.push(frame);
+    this.#repliesTo.push(connection);
+    this.#schedule();
+  }
+
+  #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     setImmediate(() => {
@@ -106,10 +126,14 @@ export class FanOut {
     return [...found];
   }
 
-  /** Publishes what was collected. Called by the event loop, and before anything that changes who is subscribed. */
+  /** Sends what was collected. Called by the event loop, and before anything that changes who is subscribed. */
   flush(): void {
     this.#slowConsumers.cut();
-    if (this.#pending.length === 0) return;
+    if (this.#replies.length > 0) this.flushReplies();
+    if (this.#pending.length > 0) this.#flushPublications();
+  }
+
+  #flushPublications(): void {
     const pending = this.#pending;
     this.#pending = [];
     const nowMs = this.#clock.nowMs();
@@ -119,6 +143,24 @@ export class FanOut {
       const recipients = target === undefined ? this.#publish(publication) : this.#sendTo(publication, target);
       this.#counters.deliveries += recipients;
       if (recipients > 0) this.#counters.deliveryLatency.observe(nowMs - acceptedAtMs);
+    }
+  }
+
+  /**
+   * By a topic of the connection's own: uWebSockets.js sends what topics bring to a socket in one go, and what is sent to
+   * it directly in another.
+   */
+  flushReplies(): void {
+    const [replies, connections] = [this.#replies, this.#repliesTo];
+    this.#replies = [];
+    this.#repliesTo = [];
+    for (const [i, frame] of replies.entries()) {
+      const connection = connections[i]!;
+      connection.hasReplies = false;
+      if (!connection.isOpen) continue;
+      this.#counters.framesOut += 1;
+      this.#counters.bytesOut += frame.length;
+      this.#topics.publish(connection.ownTopic, frame, connection.format === "msgpack", undefined);
     }
   }
 

@@ -112,7 +112,7 @@ export function refuse(
   policy: Policy,
   request: Request,
 ): "forbidden" | "unauthenticated" | "not_subscribed" | undefined {
-  if (rules.some((rule) => holds(rule, policy, request))) return undefined;
+  for (const rule of rules) if (holds(rule, policy, request)) return undefined;
   if (rules.includes("subscriber")) return "not_subscribed";
   return request.identity === undefined && !rules.includes("nobody") ? "unauthenticated" : "forbidden";
 }

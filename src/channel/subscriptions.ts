@@ -15,7 +15,7 @@ import type { ErrorCode } from "../protocol/codes.ts";
 import { transcode } from "../protocol/encode.ts";
 import type { Subscribe, Unsubscribe } from "../protocol/messages.ts";
 import { type Refusal, refusal } from "../protocol/refusal.ts";
-import { channelOf, type FanOut, topicOf } from "./fan-out.ts";
+import { channelsOf, type FanOut, topicOf } from "./fan-out.ts";
 import type { History, HistoryEntry } from "./history.ts";
 import { type Policies, type Policy, refuse } from "./policy.ts";
 import type { Members } from "./presence.ts";
@@ -128,8 +128,7 @@ export class Subscriptions {
 
   /** The connection has another identity than before: rights that are gone end, and members change their name. */
   identified(connection: Connection): void {
-    for (const topic of connection.socket?.getTopics() ?? []) {
-      const channel = channelOf(topic);
+    for (const channel of channelsOf(connection.socket?.getTopics() ?? [])) {
       if (connection.grants?.has(channel)) continue; // held by a token of its own
       const reason = refuseSubscriber(connection, channel, this.#parts.policies.of(channel));
       if (reason !== undefined) this.#revoke(connection, channel, reason);

@@ -37,6 +37,8 @@ export interface Transport {
   readonly counters: Counters;
   /** Compress what is sent, where the client agreed to it. */
   readonly compress: boolean;
+  /** Sends the replies that wait for the end of the turn. */
+  flushReplies(): void;
 }
 
 const queuePollMs = 20;
@@ -47,6 +49,7 @@ export class Connection {
   readonly format: Format;
   readonly address: string;
   readonly #transport: Transport;
+  #ownTopic: string | undefined;
   socket: Socket | undefined;
   /** `undefined`: anonymous. */
   identity: Identity | undefined;
@@ -54,6 +57,8 @@ export class Connection {
   grants: Map<string, number> | undefined;
   /** Frames that wait for an asynchronous step; `undefined`: none is under way. */
   inbox: Inbox | undefined;
+  /** Replies to it wait for the end of the turn: what is sent directly must not overtake them. */
+  hasReplies: boolean;
   /** Set once the gateway has decided to close; from then on nothing is read from it or sent to it. */
   closing: CloseReason | undefined;
 
@@ -75,7 +80,9 @@ export class Connection {
     this.grants = undefined;
     this.inbox = undefined;
     this.closing = undefined;
+    this.hasReplies = false;
     this.#transport = transport;
+    this.#ownTopic = undefined;
   }
 
   /** Open, and not about to be closed. */
@@ -92,9 +99,19 @@ export class Connection {
   sendEncoded(frame: EncodedFrame): void {
     if (this.socket === undefined || this.closing !== undefined) return;
     const { counters, compress } = this.#transport;
+    if (this.hasReplies) this.#transport.flushReplies();
     counters.framesOut += 1;
     counters.bytesOut += frame.length;
     this.socket.send(frame, this.format === "msgpack", compress);
+  }
+
+  /** The topic of this connection alone, subscribed to when it is first asked for; no channel has its name. */
+  get ownTopic(): string {
+    if (this.#ownTopic === undefined) {
+      this.#ownTopic = `!${this.slot}`;
+      this.socket?.subscribe(this.#ownTopic);
+    }
+    return this.#ownTopic;
   }
 
   /** Bytes that the socket has not taken yet. */
@@ -115,6 +132,7 @@ export class Connection {
   /** Closes with the code of `reason`, behind everything sent so far. The socket's close handler runs before it returns. */
   close(reason: CloseReason, text: string): void {
     if (!this.isOpen) return;
+    if (this.hasReplies) this.#transport.flushReplies();
     this.closing = reason;
     this.socket?.end(closeCodes[reason], text);
   }

@@ -109,7 +109,8 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
   const verifier = await createTokenVerifier(config.auth, log);
 
   const server = new SocketServer({ ...config, sharesPort });
-  const connections = new Connections(bus, { counters, compress: config.compression !== "disabled" });
+  const compress = config.compression !== "disabled";
+  const connections = new Connections(bus, { counters, compress, flushReplies: () => fanOut.flushReplies() });
   const { slots } = connections;
   const sweep = new Sweep(connections, { ...config, ...config.auth }, clock);
   const slowConsumers = new SlowConsumers(config.sendQueueBytesMax, counters);

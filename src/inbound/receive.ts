@@ -14,6 +14,7 @@ import { errorFrame } from "../protocol/encode.ts";
 import type { ClientMessage } from "../protocol/messages.ts";
 import { about, isRefusal, type Refusal, refusal } from "../protocol/refusal.ts";
 import type { Limits } from "./limits.ts";
+import { readPlainPublish } from "./plain-publish.ts";
 
 export interface ReceiveOptions extends DecodeLimits {
   readonly messageBytesMax: number;
@@ -58,10 +59,11 @@ export class Receiver {
     if (!connection.isOpen) return;
     counters.framesIn += 1;
     counters.bytesIn += bytes.byteLength;
-    sweep.heard(connection, clock.nowMs());
+    const nowMs = clock.nowMs();
+    sweep.heard(connection, nowMs);
     if (bytes.byteLength > this.#options.messageBytesMax)
       return connection.close("message_too_big", `message too big: at most ${this.#options.messageBytesMax} bytes`);
-    if (connection.inbox === undefined) this.#settle(connection, this.#handle(connection, bytes, isBinary));
+    if (connection.inbox === undefined) this.#settle(connection, this.#handle(connection, bytes, isBinary, nowMs));
     else this.#wait(connection, connection.inbox, new Uint8Array(bytes.slice(0)), isBinary);
   }
 
@@ -69,9 +71,10 @@ export class Receiver {
   resume(connection: Connection): void {
     const frames = connection.inbox?.frames ?? [];
     connection.inbox = undefined;
+    const nowMs = this.#parts.clock.nowMs();
     for (const [i, { bytes, isBinary }] of frames.entries()) {
       if (!connection.isOpen) return;
-      this.#settle(connection, this.#handle(connection, bytes, isBinary));
+      this.#settle(connection, this.#handle(connection, bytes, isBinary, nowMs));
       if (connection.inbox === undefined) continue;
       for (const { bytes: later, isBinary: isLaterBinary } of frames.slice(i + 1))
         this.#wait(connection, connection.inbox, later, isLaterBinary);
@@ -80,12 +83,13 @@ export class Receiver {
   }
 
   /** What becomes of one frame. Never throws, and the promise never rejects: `resume` runs outside of any handler. */
-  #handle(connection: Connection, bytes: ArrayBuffer | Uint8Array, isBinary: boolean): Outcome {
+  #handle(connection: Connection, bytes: ArrayBuffer | Uint8Array, isBinary: boolean, nowMs: number): Outcome {
     const { byteLength } = bytes;
     const isSmall = byteLength <= heartbeatBytesMax;
-    if (!isSmall && !this.#charge(connection, undefined, byteLength)) return undefined;
-    const message = decode(bytes, isBinary, connection.format, this.#options);
-    if (isSmall && !this.#charge(connection, message, byteLength)) return undefined;
+    if (!isSmall && !this.#charge(connection, undefined, byteLength, nowMs)) return undefined;
+    const plain = connection.format === "json" ? readPlainPublish(bytes) : undefined;
+    const message = plain ?? decode(bytes, isBinary, connection.format, this.#options);
+    if (isSmall && !this.#charge(connection, message, byteLength, nowMs)) return undefined;
     return isRefusal(message) ? message : this.#carryOut(connection, message);
   }
 
@@ -105,9 +109,10 @@ export class Receiver {
   }
 
   #carryOutBatch(connection: Connection, items: readonly (ClientMessage | Refusal)[], from: number): Outcome {
+    const nowMs = this.#parts.clock.nowMs();
     for (let i = from; i < items.length && connection.isOpen; i += 1) {
       const item = items[i]!;
-      if (i > 0 && !this.#charge(connection, item, 0)) continue; // the first is paid for by the frame
+      if (i > 0 && !this.#charge(connection, item, 0, nowMs)) continue; // the first is paid for by the frame
       const outcome = isRefusal(item) ? item : this.#carryOut(connection, item);
       if (outcome instanceof Promise) {
         return outcome.then((refused) => {
@@ -141,10 +146,14 @@ export class Receiver {
   }
 
   /** Takes the price of a frame from its buckets, or nothing; answers and counts where it is not covered. */
-  #charge(connection: Connection, message: ClientMessage | Refusal | undefined, byteLength: number): boolean {
-    const { limits, clock } = this.#parts;
+  #charge(
+    connection: Connection,
+    message: ClientMessage | Refusal | undefined,
+    byteLength: number,
+    nowMs: number,
+  ): boolean {
+    const { limits } = this.#parts;
     const { slot } = connection;
-    const nowMs = clock.nowMs();
     const isHeartbeat =
       message !== undefined && "action" in message && (message.action === "pong" || message.action === "ping");
     const buckets = isHeartbeat ? limits.heartbeats : limits.messages;

@@ -39,7 +39,7 @@ export class ClusterNode {
   constructor(bus: Bus) {
     const clock = systemClock;
     const counters = new Counters();
-    const connections = new Connections(bus, { counters, compress: false });
+    const connections = new Connections(bus, { counters, compress: false, flushReplies: () => {} });
     const sockets = this.#sockets;
     const topics: Topics = {
       publish(topic, frame, _isBinary, except) {

@@ -87,7 +87,10 @@ export interface FakeConnection {
 /** Connections without a server. */
 export function fakeConnections(node = 0) {
   const counters = new Counters();
-  const connections = new Connections({ node, incarnation: "fake", isShared: false }, { counters, compress: false });
+  const connections = new Connections(
+    { node, incarnation: "fake", isShared: false },
+    { counters, compress: false, flushReplies: () => {} },
+  );
   const open = (identity?: Connection["identity"]): FakeConnection => {
     const socket = new FakeSocket();
     const connection = connections.open(socket, "json", "127.0.0.1", identity);

@@ -23,7 +23,10 @@ const queueBytesMax = 65_536;
 /** A server with all that is needed below it and nothing above: the test subscribes and publishes itself. */
 async function startServer(t: TestContext) {
   const counters = new Counters();
-  const connections = new Connections({ node: 0, incarnation: "test", isShared: false }, { counters, compress: false });
+  const connections = new Connections(
+    { node: 0, incarnation: "test", isShared: false },
+    { counters, compress: false, flushReplies: () => {} },
+  );
   const slowConsumers = new SlowConsumers(queueBytesMax, counters);
   const lines: string[] = [];
   const log = createLog({ level: "warn", format: "json" }, { write: (line) => void lines.push(line) });
