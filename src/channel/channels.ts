@@ -80,6 +80,26 @@ export class Channels {
     return undefined;
   }
 
+  /** Why `publish` would refuse, by the rules and the rate of the channel; takes nothing from the rate. */
+  refusalOf(connection: Connection, { channel }: Publish): Refusal | undefined {
+    const { policies, clock, counters } = this.#parts;
+    const policy = policies.of(channel);
+    const isSubscriber = connection.socket?.isSubscribed(topicOf(channel, connection.format)) ?? false;
+    const { identity } = connection;
+    const reason = refuse(policy.publish, policy, {
+      channel,
+      identity,
+      granted: identity?.publish ?? [],
+      isSubscriber,
+    });
+    if (reason === "not_subscribed") return refusal(reason);
+    if (reason !== undefined) return refusal(reason, `Not allowed to publish to channel ${channel}`);
+    const waitMs = policy.rate?.waitMs(connection.slot, 1, clock.nowMs()) ?? 0;
+    if (waitMs === 0) return undefined;
+    counters.rateLimited += 1;
+    return { ...refusal("rate_limit"), retryAfter: Math.max(1, Math.ceil(waitMs / 1000)) };
+  }
+
   /** The members of a channel with presence, for whoever may subscribe to it. */
   presence(connection: Connection, { channel, id }: Presence): Refusal | undefined {
     const { policies, fanOut, members } = this.#parts;

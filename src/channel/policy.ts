@@ -7,7 +7,7 @@
 import type { Identity } from "../auth/identity.ts";
 import { TokenBuckets } from "../limit/token-buckets.ts";
 import { compareSpecificity, matches } from "../protocol/names.ts";
-import type { PolicyOptions } from "./policy-options.ts";
+import type { Authorize, PolicyOptions } from "./policy-options.ts";
 
 /** A rule of `subscribe` or `publish`; see `PolicyOptions`. */
 export type Rule = string;
@@ -20,6 +20,8 @@ export interface Policy {
   readonly history: { readonly size: number; readonly seconds: number };
   readonly presence: boolean;
   readonly echo: boolean;
+  /** A backend that must agree as well; its `url` "" for none. */
+  readonly authorize: Authorize;
   /** Per connection, for all channels of the pattern that set the rate; `undefined`: no limit of its own. */
   readonly rate: TokenBuckets | undefined;
   /** The matching patterns with a `{user}` word, for the rule `owner`. */
@@ -34,6 +36,7 @@ const builtIn: Required<PolicyOptions> = {
   presence: false,
   rate: 0,
   echo: true,
+  authorize: { url: "", on: [], timeoutMs: 0, whenDown: "refuse" },
 };
 
 /** Names seen lately keep their resolved policy; a full cache is emptied, which costs a second look at each name. */

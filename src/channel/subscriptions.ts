@@ -75,8 +75,8 @@ export class Subscriptions {
     const { slot, format } = connection;
     const { channel, id } = request;
     const policy = policies.of(channel);
-    const reason = refuseSubscriber(connection, channel, policy, grant?.channels);
-    if (reason !== undefined) return refusal(reason, `Not allowed to subscribe to channel ${channel}`);
+    const refused = this.refusalOf(connection, request, grant);
+    if (refused !== undefined) return refused;
     const topic = topicOf(channel, format);
     const isNew = connection.socket?.isSubscribed(topic) === false;
     const { channelsPerConnectionMax } = this.#options;
@@ -111,6 +111,16 @@ export class Subscriptions {
       connection.sendEncoded(format === "json" ? frame : transcode(frame));
     }
     return undefined;
+  }
+
+  /** Why `subscribe` would refuse by the rules of the channel. */
+  refusalOf(connection: Connection, { channel }: Subscribe, grant?: SubscriptionGrant): Refusal | undefined {
+    const reason = refuseSubscriber(connection, channel, this.#parts.policies.of(channel), grant?.channels);
+    return reason && refusal(reason, `Not allowed to subscribe to channel ${channel}`);
+  }
+
+  has(connection: Connection, channel: string): boolean {
+    return connection.socket?.isSubscribed(topicOf(channel, connection.format)) ?? false;
   }
 
   /** True where the client has read further in the log than this node: it comes from one that is ahead. */

@@ -7,6 +7,7 @@
 
 import { z } from "zod";
 import { authSchema } from "./auth-schema.ts";
+import { calloutsSchema, hooksSchema } from "./callouts-schema.ts";
 import { channelsSchema } from "./channels-schema.ts";
 import { redisSchema } from "./redis-schema.ts";
 import { host, mapRule, numberOrAuto, origins, proxies, text, wholeNumber } from "./values.ts";
@@ -107,6 +108,8 @@ export const configSchema = z.strictObject(
 
     auth: authSchema,
     channels: channelsSchema,
+    callouts: calloutsSchema,
+    hooks: hooksSchema,
     presence: z
       .strictObject(
         {

@@ -17,7 +17,7 @@ export interface Relation {
 
 /** Every relation and how it stands in `config`. Touches the files that the configuration names. */
 export function relationsOf(config: Config): Relation[] {
-  const { port, adminPort, messageBytesMax, sendQueueBytesMax, tls, auth, redis } = config;
+  const { port, adminPort, messageBytesMax, sendQueueBytesMax, tls, auth, redis, hooks } = config;
   const queueBytesMin = 4 * messageBytesMax;
   return [
     {
@@ -78,6 +78,7 @@ export function relationsOf(config: Config): Relation[] {
       ],
       fault: unless(redis.database === 0 || redis.cluster.length === 0, "must be 0 in a Cluster"),
     },
+    readable(["hooks", "module"], hooks.module),
     readable(["tls", "certFile"], tls.certFile),
     readable(["tls", "keyFile"], tls.keyFile),
     ...auth.keys.flatMap(({ secretFile = "", publicKeyFile = "" }, i) => [

@@ -20,6 +20,7 @@ import { Connections } from "../connection/connections.ts";
 import { slotsMax } from "../connection/slots.ts";
 import { SlowConsumers } from "../connection/slow-consumers.ts";
 import { Sweep } from "../connection/sweep.ts";
+import type { Hooks } from "../guard/hooks.ts";
 import { createDispatch } from "../inbound/handlers.ts";
 import { Limits } from "../inbound/limits.ts";
 import { Receiver } from "../inbound/receive.ts";
@@ -34,6 +35,7 @@ import { Origins } from "../socket/origins.ts";
 import { SocketServer } from "../socket/server.ts";
 import { createBus } from "./create-bus.ts";
 import { drainConnections, returnSpreadMs } from "./drain.ts";
+import { startGuard } from "./start-guard.ts";
 import { version } from "./version.ts";
 import { welcomeFrame } from "./welcome.ts";
 
@@ -64,19 +66,21 @@ export interface NodeParts {
   readonly members: Members;
   /** Other processes listen on the same port. */
   readonly sharesPort: boolean;
+  /** Those of the embedding program; without them the configuration may name a module. */
+  readonly hooks?: Hooks | undefined;
 }
 
 const housekeepingMs = 1000;
 
 /** Starts a gateway. Rejects where a port, a key or a certificate cannot be had; nothing is left open then. */
-export async function startGateway(config: Config, log: Log): Promise<Gateway> {
+export async function startGateway(config: Config, log: Log, hooks?: Hooks): Promise<Gateway> {
   const health = new Health();
   const members = new Members(config.redis.enabled ? config.redis.shards : 1);
   const status = { block: (reason: string) => health.block("bus", reason), clear: () => health.clear("bus") };
   const bus = createBus(config, status, log, () => members.nodes());
   let node: Node | undefined;
   try {
-    node = await startNode(config, log, { bus, health, members, sharesPort: false });
+    node = await startNode(config, log, { bus, health, members, sharesPort: false, hooks });
     const { port, metrics, reloadCertificate } = node;
     const admin = await startAdmin({
       host: config.adminHost,
@@ -133,6 +137,8 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
     counters,
   });
 
+  const guard = await startGuard(config, parts.hooks, { policies, connections, counters, clock, log: outsiderLog });
+
   const limits = new Limits(config, slots.capacity);
   for (const perSlot of [limits, policies]) {
     slots.onGrow((capacity) => perSlot.grow(capacity));
@@ -147,6 +153,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
     counters,
     clock,
     replayQueueBytesMax: replayBytesMax,
+    guard,
   });
   const receiveOptions = { ...config, inboxBytesMax: config.sendQueueBytesMax };
   const receiver = new Receiver(receiveOptions, { limits, sweep, counters, clock, log: outsiderLog, dispatch });
@@ -176,6 +183,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
     counters,
     log: outsiderLog,
     closedFor,
+    connect: guard.connect,
     connections,
     receiver,
     sweep,
@@ -204,6 +212,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
       historyBytes: () => history.bytes,
       presenceMembers: () => members.count,
       presenceConnections: () => members.connectionsByNode(),
+      calloutBreakers: guard.breakers,
       draining: () => (isDraining ? 1 : 0),
       ready: () => (health.ready().ok ? 1 : 0),
     },
@@ -221,6 +230,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
     clearInterval(housekeeping);
     server.closeAll();
     verifier.stop();
+    await guard.stop();
     await bus.stop();
   };
   return {

@@ -5,6 +5,7 @@
  */
 import { type BusSource, busCatalogue } from "./bus-catalogue.ts";
 import type { Counters } from "./counters.ts";
+import { guardCatalogue } from "./guard-catalogue.ts";
 import { counter, gauge, histogram, type LiveMetric, labelled } from "./metric.ts";
 
 /** What the gateway is at this moment, read at each scrape: cheap, synchronous, and never throwing. */
@@ -21,6 +22,8 @@ export interface Gauges {
   presenceMembers(): number;
   /** Their connections to those channels by the node that holds them: its incarnation. Only nodes that have some. */
   presenceConnections(): Readonly<Record<string, number>>;
+  /** Authorisation backends by the state of their circuit breaker. */
+  calloutBreakers(): Readonly<Record<"closed" | "open" | "half_open", number>>;
   draining(): 0 | 1;
   ready(): 0 | 1;
 }
@@ -107,6 +110,7 @@ export function catalogue({ counters, gauges, version, node, bus }: MetricSource
     gauge("tidegate_presence_connections", "Connections in presence channels by node, of all nodes.", "max", () =>
       labelled("node", gauges.presenceConnections()),
     ),
+    ...guardCatalogue(counters.guard, () => gauges.calloutBreakers()),
     ...(bus === undefined ? [] : busCatalogue(bus)),
   ];
 }
