@@ -26,3 +26,9 @@ export interface CalloutOptions {
   /** Answers kept at most. */
   readonly cacheEntriesMax: number;
 }
+
+/** A backend's URL for people: without its query, which may hold a secret. */
+export function shownUrl(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return origin + pathname;
+}

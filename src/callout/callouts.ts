@@ -10,7 +10,7 @@ import type { Clock } from "../clock/clock.ts";
 import { type ErrorCode, errorCodes } from "../protocol/codes.ts";
 import { AnswerCache } from "./answer-cache.ts";
 import { Breaker, type BreakerState } from "./breaker.ts";
-import type { CalloutEvent, CalloutOptions, CalloutTarget } from "./callout-options.ts";
+import { type CalloutEvent, type CalloutOptions, type CalloutTarget, shownUrl } from "./callout-options.ts";
 import { HttpPost, PostError } from "./http-post.ts";
 
 /** What the backend is told, as JSON. */
@@ -135,7 +135,7 @@ export class Callouts {
       const answer = answerSchema.safeParse(document);
       if (!answer.success) throw new PostError("the answer must be an object with allow: true or false");
       counters.calloutRequests.answered += 1;
-      if (breaker.succeeded(pass)) log.warn({ url: shown(url) }, "call-outs are answered again");
+      if (breaker.succeeded(pass)) log.warn({ url: shownUrl(url) }, "call-outs are answered again");
       const { allow, code, reason, ttl } = answer.data;
       const verdict: Verdict = allow ? allowed : { allow, code, reason };
       this.#answers.set(key, verdict, ttl);
@@ -145,7 +145,7 @@ export class Callouts {
       if (breaker.failed(pass)) {
         const { pauseSeconds } = this.#options;
         const reason = error instanceof Error ? error.message : String(error);
-        log.warn({ url: shown(url), reason, pauseSeconds }, "call-outs fail: the backend is not asked for a while");
+        log.warn({ url: shownUrl(url), reason, pauseSeconds }, "call-outs fail: the backend is not asked for a while");
       }
       return undefined;
     } finally {
@@ -175,10 +175,4 @@ export class Callouts {
 
 function namesOf({ event, user, role, channel, address }: Question): unknown[] {
   return [event, user ?? null, role ?? null, channel ?? null, user === undefined ? address : null];
-}
-
-/** Without what may be a secret. */
-function shown(url: string): string {
-  const { origin, pathname } = new URL(url);
-  return origin + pathname;
 }

@@ -43,16 +43,14 @@ const builtIn: Required<PolicyOptions> = {
 const cachedNamesMax = 2000;
 
 export class Policies {
-  readonly #patterns: readonly { pattern: string; selects: string; options: PolicyOptions }[];
+  readonly #patterns: readonly SortedPattern[];
   readonly #rates = new Map<string, TokenBuckets>();
   readonly #byPatterns = new Map<string, Policy>();
   readonly #byChannel = new Map<string, Policy>();
 
   /** `capacity`: the number of slots to begin with, see `grow`. */
   constructor(options: Readonly<Record<string, PolicyOptions>>, capacity: number) {
-    this.#patterns = Object.entries(options)
-      .map(([pattern, policy]) => ({ pattern, selects: pattern.replaceAll("{user}", "*"), options: policy }))
-      .sort((a, b) => compareSpecificity(a.pattern, b.pattern));
+    this.#patterns = sortedPatterns(options);
     for (const { pattern, options: policy } of this.#patterns) {
       if (policy.rate) this.#rates.set(pattern, new TokenBuckets(policy.rate, policy.rate / 60_000, capacity));
     }
@@ -100,6 +98,20 @@ export class Policies {
   }
 }
 
+/** A pattern with its options, and the pattern without `{user}` by which it selects channels. */
+export interface SortedPattern {
+  readonly pattern: string;
+  readonly selects: string;
+  readonly options: PolicyOptions;
+}
+
+/** From the least to the most specific. */
+export function sortedPatterns(options: Readonly<Record<string, PolicyOptions>>): readonly SortedPattern[] {
+  return Object.entries(options)
+    .map(([pattern, policy]) => ({ pattern, selects: pattern.replaceAll("{user}", "*"), options: policy }))
+    .sort((a, b) => compareSpecificity(a.pattern, b.pattern));
+}
+
 /** What a rule is asked about. */
 export interface Request {
   readonly channel: string;
@@ -112,7 +124,7 @@ export interface Request {
 /** Why a request is not allowed by `rules`, as an error code; `undefined` where it is. */
 export function refuse(
   rules: readonly Rule[],
-  policy: Policy,
+  policy: Pick<Policy, "ownerPatterns">,
   request: Request,
 ): "forbidden" | "unauthenticated" | "not_subscribed" | undefined {
   if (rules.some((rule) => holds(rule, policy, request))) return undefined;
@@ -120,7 +132,12 @@ export function refuse(
   return request.identity === undefined && !rules.includes("nobody") ? "unauthenticated" : "forbidden";
 }
 
-function holds(rule: Rule, policy: Policy, { channel, identity, granted, isSubscriber }: Request): boolean {
+/** Whether one rule holds by itself. */
+export function holds(
+  rule: Rule,
+  policy: Pick<Policy, "ownerPatterns">,
+  { channel, identity, granted, isSubscriber }: Request,
+): boolean {
   switch (rule) {
     case "anyone":
       return true;

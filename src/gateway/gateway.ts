@@ -35,6 +35,7 @@ import { Origins } from "../socket/origins.ts";
 import { SocketServer } from "../socket/server.ts";
 import { createBus } from "./create-bus.ts";
 import { drainConnections, returnSpreadMs } from "./drain.ts";
+import { type LocalCalls, localCalls } from "./local-calls.ts";
 import { startGuard } from "./start-guard.ts";
 import { version } from "./version.ts";
 import { welcomeFrame } from "./welcome.ts";
@@ -44,6 +45,8 @@ export interface Gateway {
   /** The ports that were opened. */
   readonly port: number;
   readonly adminPort: number;
+  /** What a backend may ask of it; not of a supervisor. */
+  readonly calls?: LocalCalls;
   /** Reads certificate files again; throws, and keeps the old certificate, where they are bad. */
   reloadCertificate(): void;
   /**
@@ -81,7 +84,7 @@ export async function startGateway(config: Config, log: Log, hooks?: Hooks): Pro
   let node: Node | undefined;
   try {
     node = await startNode(config, log, { bus, health, members, sharesPort: false, hooks });
-    const { port, metrics, reloadCertificate } = node;
+    const { port, calls, metrics, reloadCertificate, stop: stopNode } = node;
     const admin = await startAdmin({
       host: config.adminHost,
       port: config.adminPort,
@@ -92,12 +95,11 @@ export async function startGateway(config: Config, log: Log, hooks?: Hooks): Pro
       version,
       log: limited(log, outsiders),
     });
-    const stopNode = node.stop;
     const stop: Gateway["stop"] = async (drain) => {
       await stopNode(drain);
       admin.stop();
     };
-    return { port, adminPort: admin.port, reloadCertificate, stop };
+    return { port, adminPort: admin.port, ...(calls && { calls }), reloadCertificate, stop };
   } catch (error) {
     await (node === undefined ? bus.stop() : node.stop({ delaySeconds: 0, seconds: 0 }));
     throw error;
@@ -126,16 +128,8 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
   const fanOut = new FanOut(server, connections, slowConsumers, counters, clock, bus.isShared ? 256 : undefined);
   const announce = (shard: number): void => subscriptions.announce(shard);
   const channels = new Channels({ bus, policies, fanOut, history, idempotency, members, counters, clock, announce });
-  const subscriptionOptions = { ...config, ...config.presence };
-  const subscriptions = new Subscriptions(subscriptionOptions, {
-    bus,
-    connections,
-    policies,
-    fanOut,
-    history,
-    members,
-    counters,
-  });
+  const subscriptionParts = { bus, connections, policies, fanOut, history, members, counters };
+  const subscriptions = new Subscriptions({ ...config, ...config.presence }, subscriptionParts);
 
   const guard = await startGuard(config, parts.hooks, { policies, connections, counters, clock, log: outsiderLog });
 
@@ -235,6 +229,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
   };
   return {
     port,
+    calls: localCalls({ bus, connections, policies, clock, ...config }),
     metrics,
     reloadCertificate: () => server.reloadCertificate(),
     async stop({ delaySeconds = config.drain.delaySeconds, seconds = config.drain.seconds } = {}) {

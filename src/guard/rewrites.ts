@@ -55,7 +55,7 @@ export function readConnect(answer: object, identity: Identity | undefined): Con
     expiresAt = identity?.expiresAt ?? Number.POSITIVE_INFINITY,
   } = user;
   const own = { userId: String(id), userIdJson: JSON.stringify(id), role, channels, publish, expiresAt };
-  return { identity: Object.freeze(own), isOwn: true, data };
+  return { identity: Object.freeze({ ...identity, ...own }), isOwn: true, data };
 }
 
 export function readSubscribe(answer: object, request: Subscribe): Subscribe {
