@@ -92,7 +92,7 @@ export class HookRunner {
 
   #answered<T>(name: HookName, answer: unknown, read: (answer: object) => T, about: object): Settled<T> {
     if (answer === undefined) return this.#ended(name, "allowed", undefined);
-    if (isHookRefusal(answer)) return this.#ended(name, "refused", refusalOf(answer));
+    if (answer instanceof Error) return this.#thrown(name, answer, about);
     try {
       if (typeof answer !== "object" || answer === null) throw new TypeError(`an answer of type ${typeof answer}`);
       return this.#ended(name, "rewritten", read(answer));

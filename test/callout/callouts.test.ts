@@ -214,7 +214,7 @@ describe("A backend that fails", () => {
     const { backend, callouts, lines } = await create(t, { failuresMax: 1 });
     backend.reply = answering({}, 500);
     await callouts.ask({ url: `${backend.url}?key=hunter2`, timeoutMs: 5000, whenDown: "refuse" }, question);
-    assert.equal((lines[0]?.[0] as { url: string }).url, backend.url);
+    assert.deepEqual({ ...lines[0]?.[0] }, { url: backend.url, reason: "status 500", pauseSeconds: 10 });
     assert.doesNotMatch(JSON.stringify(lines), /hunter2/);
   });
 });
