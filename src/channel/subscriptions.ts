@@ -75,8 +75,8 @@ export class Subscriptions {
     const { slot, format } = connection;
     const { channel, id } = request;
     const policy = policies.of(channel);
-    const refused = this.refusalOf(connection, request, grant);
-    if (refused !== undefined) return refused;
+    const reason = refuseSubscriber(connection, channel, policy, grant?.channels);
+    if (reason !== undefined) return refusal(reason, `Not allowed to subscribe to channel ${channel}`);
     const topic = topicOf(channel, format);
     const isNew = connection.socket?.isSubscribed(topic) === false;
     const { channelsPerConnectionMax } = this.#options;

@@ -112,7 +112,6 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
   const clock = systemClock;
   const counters = new Counters();
   const outsiderLog = limited(log, outsiders);
-  const verifier = await createTokenVerifier(config.auth, log);
 
   const server = new SocketServer({ ...config, sharesPort });
   const connections = new Connections(bus, { counters, compress: config.compression !== "disabled" });
@@ -132,6 +131,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
   const subscriptions = new Subscriptions({ ...config, ...config.presence }, subscriptionParts);
 
   const guard = await startGuard(config, parts.hooks, { policies, connections, counters, clock, log: outsiderLog });
+  const verifier = await createTokenVerifier(config.auth, log);
 
   const limits = new Limits(config, slots.capacity);
   for (const perSlot of [limits, policies]) {

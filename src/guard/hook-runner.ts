@@ -21,7 +21,7 @@ export interface HookRunnerParts {
 
 /** Longer than this without a pause is too long for everyone else on the process. */
 const blockMs = 100;
-/** Calls that are waited for at once; they hold a request each, and a handshake's socket. */
+/** Calls of one hook that are waited for at once; they hold a request each, or a handshake's socket. */
 const pendingMax = 10_000;
 
 type Settled<T> = T | Refusal | undefined;
@@ -29,7 +29,12 @@ type Settled<T> = T | Refusal | undefined;
 export class HookRunner {
   readonly #timeoutMs: number;
   readonly #parts: HookRunnerParts;
-  readonly #pending = new Set<Promise<unknown>>();
+  readonly #pending: Readonly<Record<HookName, Set<Promise<unknown>>>> = {
+    onConnect: new Set(),
+    onSubscribe: new Set(),
+    onMessage: new Set(),
+    onClose: new Set(),
+  };
 
   constructor(timeoutMs: number, parts: HookRunnerParts) {
     this.#timeoutMs = timeoutMs;
@@ -47,7 +52,8 @@ export class HookRunner {
     about: { readonly connection?: number | undefined },
   ): Settled<T> | Promise<Settled<T>> {
     const { clock } = this.#parts;
-    if (this.#pending.size >= pendingMax) return this.#ended(name, "overloaded", refusal("unavailable"));
+    const pending = this.#pending[name];
+    if (pending.size >= pendingMax) return this.#ended(name, "overloaded", refusal("unavailable"));
     const startedMs = clock.nowMs();
     let answer: unknown;
     try {
@@ -59,13 +65,14 @@ export class HookRunner {
     }
     if (!isThenable(answer)) return this.#answered(name, answer, read, about);
     const waiting = this.#wait(name, answer, read, about);
-    this.#pending.add(waiting);
-    return waiting.finally(() => this.#pending.delete(waiting));
+    pending.add(waiting);
+    return waiting.finally(() => pending.delete(waiting));
   }
 
   /** Resolves once no call is waited for: within the time-out of a hook. */
   async idle(): Promise<void> {
-    while (this.#pending.size > 0) await Promise.all(this.#pending);
+    const all = (): Promise<unknown>[] => Object.values(this.#pending).flatMap((pending) => [...pending]);
+    for (let pending = all(); pending.length > 0; pending = all()) await Promise.all(pending);
   }
 
   async #wait<T>(

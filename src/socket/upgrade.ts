@@ -75,16 +75,24 @@ export function upgrade(parts: UpgradeParts, res: HttpResponse, req: HttpRequest
   const verified =
     token === undefined ? undefined : token === "conflict" ? "invalid_token" : parts.verifier.verify(token.token);
   const finish = (decided: Decided, isLate: boolean): void => {
-    if (isRejection(decided)) return reject(parts, res, request, decided);
-    if (!parts.addresses.take(address)) return reject(parts, res, request, tooManyFromAddress);
+    if (isRejection(decided)) {
+      if (isCounted) parts.addresses.release(address);
+      return reject(parts, res, request, decided);
+    }
     parts.counters.handshakes["101"] += 1;
     const { headers } = request;
     const state: Admission = { address, format: negotiated.format, ...decided, isLate };
     const key = headers.get("sec-websocket-key") ?? "";
     res.upgrade({ state }, key, negotiated.subprotocol, headers.get("sec-websocket-extensions") ?? "", context);
   };
-  const decideAll = (result: Identity | TokenFault | undefined): Decided | Promise<Decided> =>
-    agree(parts, { address, format: negotiated.format, ...request }, decide(parts, result));
+  let isCounted = false;
+  const decideAll = (result: Identity | TokenFault | undefined): Decided | Promise<Decided> => {
+    const decided = decide(parts, result);
+    if (isRejection(decided)) return decided;
+    isCounted = parts.addresses.take(address); // before anybody is asked: one address must not keep them all busy
+    if (!isCounted) return tooManyFromAddress;
+    return agree(parts, { address, format: negotiated.format, ...request }, decided);
+  };
   const decided = verified instanceof Promise ? verified.then(decideAll) : decideAll(verified);
   if (!(decided instanceof Promise)) return finish(decided, false);
   let isAborted = false;
@@ -92,7 +100,10 @@ export function upgrade(parts: UpgradeParts, res: HttpResponse, req: HttpRequest
     isAborted = true;
   });
   decided.then((result) => {
-    if (isAborted) return;
+    if (isAborted) {
+      if (isCounted) parts.addresses.release(address);
+      return;
+    }
     const finishLate = (): void => finish(result, true);
     // In a cork of its own uWebSockets.js may close the new socket at once: cork() goes on to read the response that is
     // none any more (its issue 1928). While another socket is corked, cork() calls its task and does nothing else.
@@ -137,9 +148,9 @@ function decide(
 function agree(
   { connect, closedFor }: UpgradeParts,
   handshake: Omit<Handshake, "identity">,
-  decided: Decided,
+  decided: Exclude<Decided, Rejection>,
 ): Decided | Promise<Decided> {
-  if (connect === undefined || isRejection(decided)) return decided;
+  if (connect === undefined) return decided;
   const { authError } = decided;
   const entry = connect({ ...handshake, identity: decided.identity });
   const admit = (given: Entry | Rejection): Decided => (isRejection(given) ? given : { authError, ...given });

@@ -15,6 +15,7 @@ describe("secrets", () => {
           keys: [{ algorithm: "HS256", secret, kid: "a" }],
           jwksUrl: "https://me:hunter2@a.example/keys",
         },
+        callouts: { secret, connect: { url: "https://a.example/?key=hunter2" } },
         redis: { password: "hunter2" },
         tls: { certFile: file, keyFile: file, passphrase: "hunter2" },
       },

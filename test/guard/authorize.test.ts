@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { describe, it, type TestContext } from "node:test";
 import WebSocket from "ws";
 import { answering, Backend } from "../support/backend.ts";
+import { until } from "../support/child.ts";
 import { connect, refusedHandshake } from "../support/client.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { token } from "../support/tokens.ts";
@@ -72,6 +72,16 @@ describe("A channel whose policy names a backend", () => {
     backend.reply = answering({ allow: true });
     await client.ask("message", { channel: "asked.a", message: "allowed" });
     assert.equal((await observer.next({ action: "message" })).message, "allowed");
+  });
+
+  it("is not asked about messages over the channel's rate", async (t) => {
+    const backend = await Backend.start(t);
+    const channels = { "asked.>": { rate: 2, publish: ["anyone"], authorize: { url: backend.url, on: ["publish"] } } };
+    const gateway = await startTestGateway(t, { channels });
+    const client = await connect(t, gateway.url);
+    const codes = [];
+    for (let i = 0; i < 3; i += 1) codes.push((await client.ask("message", { channel: "asked.a", message: i })).code);
+    assert.deepEqual([codes, backend.asked.length], [[undefined, undefined, "rate_limit"], 2]);
   });
 
   it("asks only about what `on` names", async (t) => {
@@ -292,15 +302,51 @@ describe("A backend that is asked about connections", () => {
     }
   });
 
-  it("may see the client go before it answers", async (t) => {
+  it("is asked about no more handshakes of one address than may connect from there, and gives back what it refuses", async (t) => {
+    const backend = await Backend.start(t);
+    const callouts = { connect: { url: backend.url } };
+    const gateway = await startTestGateway(t, { callouts, connectionsPerAddressMax: 2 });
+    backend.hold();
+    const given = [1, 2].map((user_id) => refusedHandshake(`${gateway.url}/?token=${token({ user_id })}`));
+    await backend.askedTimes(2);
+    assert.equal((await refusedHandshake(gateway.url)).status, 429);
+    assert.equal(backend.asked.length, 2);
+    backend.release({ allow: false });
+    for (const { status } of await Promise.all(given)) assert.equal(status, 403);
+    backend.reply = answering({ allow: true });
+    await connect(t, gateway.url);
+    await connect(t, gateway.url);
+    assert.equal((await refusedHandshake(gateway.url)).status, 429);
+  });
+
+  it("may answer after the gateway has stopped", async (t) => {
     const { backend, gateway } = await start(t);
+    backend.hold();
+    const socket = new WebSocket(gateway.url);
+    socket.on("error", () => {}); // it is never opened
+    await backend.askedTimes(1);
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    const stopped = gateway.stop();
+    await closed;
+    backend.release();
+    await stopped;
+  });
+
+  it("may see the client go before it answers: its place is free again", async (t) => {
+    const backend = await Backend.start(t);
+    const callouts = { connect: { url: backend.url } };
+    const gateway = await startTestGateway(t, { callouts, connectionsPerAddressMax: 1 });
     backend.hold();
     const socket = new WebSocket(gateway.url);
     socket.on("error", () => {}); // it is ended before it was opened
     await backend.askedTimes(1);
     socket.terminate();
-    await once(socket, "close");
     backend.release();
-    await (await connect(t, gateway.url)).settled();
+    const isLetIn = () =>
+      connect(t, gateway.url).then(
+        () => true,
+        () => false,
+      );
+    await until(isLetIn, () => "nobody is let in any more");
   });
 });

@@ -128,7 +128,7 @@ describe("A hook that fails", () => {
   });
 });
 
-it("No more than 10,000 calls wait at once: further ones are refused without a call, until some have ended", async () => {
+it("No more than 10,000 calls of one hook wait at once: further ones are refused without a call, until some have ended", async () => {
   const { run, runner, counters } = create();
   let answer: (value: undefined) => void = () => assert.fail("not called");
   const open = new Promise<undefined>((resolve) => {
@@ -137,6 +137,16 @@ it("No more than 10,000 calls wait at once: further ones are refused without a c
   const waiting = Array.from({ length: 10_000 }, () => run(() => open));
   assert.equal((run(() => assert.fail("called")) as { code: string }).code, "unavailable");
   assert.equal(counters.hookCalls.onMessage.overloaded, 1);
+  assert.equal(
+    runner.run(
+      "onClose",
+      () => undefined,
+      () => undefined,
+      {},
+    ),
+    undefined,
+    "others are called",
+  );
   answer(undefined);
   await Promise.all(waiting);
   await runner.idle();
