@@ -15,7 +15,7 @@ const layers = [
   ["inbound", "calls"],
   ["channel"],
   ["connection"],
-  ["auth", "limit", "metrics", "bus", "log", "clock", "uws"],
+  ["auth", "limit", "metrics", "bus", "log", "clock", "uws", "text"],
   ["protocol"],
 ] as const;
 

@@ -5,8 +5,8 @@
  */
 import { AuthSetupError } from "../auth/auth-setup-error.ts";
 import { ConfigError } from "../config/config-error.ts";
-import { didYouMean } from "../config/nearest.ts";
 import { version } from "../gateway/version.ts";
+import { didYouMean } from "../text/nearest.ts";
 import { UsageError } from "./arguments.ts";
 import { check } from "./check.ts";
 import { commands, helpText } from "./help.ts";

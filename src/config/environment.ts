@@ -3,10 +3,11 @@
  *
  * Each variable and each flag is a layer of its own, so a fault names the one that caused it.
  */
+
+import { didYouMean } from "../text/nearest.ts";
 import type { Fault } from "./config-error.ts";
 import { flagName, type KeyPath, variableName } from "./key-path.ts";
 import { isTree, type Layer, type Tree } from "./layer.ts";
-import { didYouMean } from "./nearest.ts";
 import { keysIn, type Setting, settingAt, settings, settingValue } from "./settings.ts";
 
 /** This process's environment, for the programs to hand on. */
