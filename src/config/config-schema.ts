@@ -6,6 +6,7 @@
  */
 
 import { z } from "zod";
+import { apiSchema } from "./api-schema.ts";
 import { authSchema } from "./auth-schema.ts";
 import { channelsSchema } from "./channels-schema.ts";
 import { redisSchema } from "./redis-schema.ts";
@@ -106,6 +107,7 @@ export const configSchema = z.strictObject(
       .describe("TLS on the public port (wss://), where no load balancer ends it."),
 
     auth: authSchema,
+    api: apiSchema,
     channels: channelsSchema,
     presence: z
       .strictObject(

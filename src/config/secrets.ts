@@ -11,6 +11,7 @@ import type { KeyPath } from "./key-path.ts";
 const secretPaths: readonly (readonly string[])[] = [
   ["auth", "secret"],
   ["auth", "keys", "*", "secret"],
+  ["api", "keys", "*", "key"],
   ["redis", "password"],
   ["redis", "sentinelPassword"],
   ["tls", "passphrase"],

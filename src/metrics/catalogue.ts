@@ -3,6 +3,7 @@
  * a channel or a user never becomes a label, so the number of series is the same with ten channels and a million. A
  * node's name does where members are counted by node: as many as there are nodes.
  */
+import { type ApiCounters, apiCatalogue } from "./api-counters.ts";
 import { type BusSource, busCatalogue } from "./bus-catalogue.ts";
 import type { Counters } from "./counters.ts";
 import { counter, gauge, histogram, type LiveMetric, labelled } from "./metric.ts";
@@ -33,9 +34,11 @@ export interface MetricSources {
   readonly node: string;
   /** Where the log is in Redis. */
   readonly bus?: (() => BusSource) | undefined;
+  /** Where this process answers the server API. */
+  readonly api?: ApiCounters | undefined;
 }
 
-export function catalogue({ counters, gauges, version, node, bus }: MetricSources): readonly LiveMetric[] {
+export function catalogue({ counters, gauges, version, node, bus, api }: MetricSources): readonly LiveMetric[] {
   return [
     gauge("tidegate_info", "Always 1; the labels name the version and the node.", "first", () => [
       { value: 1, labels: { version, node } },
@@ -108,5 +111,6 @@ export function catalogue({ counters, gauges, version, node, bus }: MetricSource
       labelled("node", gauges.presenceConnections()),
     ),
     ...(bus === undefined ? [] : busCatalogue(bus)),
+    ...(api === undefined ? [] : apiCatalogue(api)),
   ];
 }
