@@ -80,6 +80,7 @@ class Server implements ApiServer {
     const given = /^[A-Z]{1,20}$/.test(method) ? method : "another";
     const refused = refusal(405, "method_not_allowed", `Use POST, not ${given}`, { Allow: "POST" });
     this.#counters.count(name, 405);
+    response.onAborted(() => {}); // an answer to HEAD is not over for uWebSockets.js when this returns
     response.cork(() => writeReply(response, refusalReply(refused), isHead));
   }
 

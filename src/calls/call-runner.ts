@@ -8,7 +8,7 @@ import type { z } from "zod";
 import type { Log } from "../log/log.ts";
 import { jsonFault } from "../protocol/json-value.ts";
 import { didYouMean } from "../text/nearest.ts";
-import { batchItem } from "./call-schemas.ts";
+import { batchItem, channelRule } from "./call-schemas.ts";
 import {
   type CallContext,
   type CallName,
@@ -122,9 +122,7 @@ function unknownMethod(method: string): CallError {
 
 /** What is wrong, in words. A name of a channel that is none has a code of its own. */
 function refusalOf(name: string, issues: readonly z.core.$ZodIssue[], given: unknown, schema: z.ZodType): CallError {
-  const isChannel = issues.every(
-    ({ path, code }) => /^channels?$/.test(String(path[0])) && isText(valueAt(given, path)) && code === "custom",
-  );
+  const isChannel = issues.every(({ message, path }) => message === channelRule && isText(valueAt(given, path)));
   const faults = issues.slice(0, faultsMax).map((issue) => described(issue, given, schema));
   return new CallError(isChannel ? "invalid_channel" : "invalid_call", `cannot ${name}: ${faults.join("; ")}`);
 }

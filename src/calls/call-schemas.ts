@@ -14,7 +14,7 @@ const pageMax = 1000;
 export const tokenSecondsMax = 86_400;
 export const tokenSecondsDefault = 300;
 
-const channelRule = `a channel name (words of letters, digits, _ and - joined by dots, ${channelBytesMax} bytes at most)`;
+export const channelRule = `a channel name (words of letters, digits, _ and - joined by dots, ${channelBytesMax} bytes at most)`;
 const patternRule = "a pattern (words joined by dots, where * is any word and a last > the rest)";
 const channel = () =>
   z
@@ -31,7 +31,7 @@ const listOf = <T extends z.ZodType>(item: T, what: string, min = 0) => {
 };
 
 const userRule = "a user's id (a text that is not empty, or a whole number)";
-const user = () => z.union([z.string().min(1), z.int()], userRule);
+const user = () => z.union([z.string(userRule).min(1, userRule), z.int(userRule)], userRule);
 const users = () => listOf(user(), "users");
 const connection = () => whole(1, Number.MAX_SAFE_INTEGER, "a connection's id (a whole number)");
 const connections = () => listOf(connection(), "connection ids");

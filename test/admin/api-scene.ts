@@ -41,7 +41,8 @@ export interface Asked {
   readonly method?: string;
   readonly body?: string | Uint8Array;
   readonly headers?: Readonly<Record<string, string | undefined>>;
-  readonly localAddress?: string;
+  /** Where to connect to; 127.0.0.1. */
+  readonly address?: string;
 }
 
 /** One good example of each call's arguments. */
@@ -163,7 +164,7 @@ export async function startApi(
 
 /** A request with any method, path and headers, which fetch does not allow. */
 function send(port: number, path: string, asked: Asked = {}): Promise<Answered> {
-  const { method = "POST", body = "", headers = {}, localAddress } = asked;
+  const { method = "POST", body = "", headers = {}, address = "127.0.0.1" } = asked;
   const proper = {
     Host: `127.0.0.1:${port}`,
     "Content-Type": "application/json",
@@ -173,11 +174,10 @@ function send(port: number, path: string, asked: Asked = {}): Promise<Answered> 
   const given = Object.entries({ ...proper, ...headers }).filter(([, value]) => value !== undefined);
   return new Promise((resolve, reject) => {
     const request = httpRequest({
-      host: "127.0.0.1",
+      host: address,
       port,
       path,
       method,
-      localAddress,
       headers: Object.fromEntries(given) as Record<string, string>,
       agent: false,
     });
