@@ -88,7 +88,7 @@ class Server implements ApiServer {
   #carryOut(name: CallName, format: Format, bytes: Uint8Array, body: Body, response: HttpResponse): void {
     try {
       const params = format === "lines" ? { calls: parsedLines(bytes) } : parsedJson(name, bytes);
-      this.#runner.run(name, params, bytes.length).then(
+      this.#runner.run(name, params).then(
         (result) => this.#answer(name, format, result, body, response),
         (error: unknown) => this.#fail(name, error, body, response),
       );

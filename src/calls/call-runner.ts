@@ -25,9 +25,7 @@ import {
 import { CallError, type Calls } from "./calls.ts";
 
 export interface CallLimits {
-  /** Of a published message as JSON text. */
-  readonly messageBytesMax: number;
-  /** Levels of arrays and objects in it. */
+  /** Levels of arrays and objects in a published message. */
   readonly depthMax: number;
   readonly batchItemsMax: number;
 }
@@ -53,15 +51,15 @@ export class CallRunner implements CallContext {
   batch = (items: readonly unknown[]): Promise<readonly ItemAnswer[]> => this.#batch(items);
 
   /**
-   * Carries out the call `name` with what was parsed of its JSON text, which had `textBytes` bytes. What can be said at
-   * once is thrown, everything else rejects; see `callErrorOf`.
+   * Carries out the call `name` with what was parsed of its JSON text. What can be said at once is thrown, everything
+   * else rejects; see `callErrorOf`.
    */
-  run(name: CallName, params: unknown, textBytes: number): Promise<unknown> {
+  run(name: CallName, params: unknown): Promise<unknown> {
     const { input, run }: CallRow = callTable[name];
     const checked = input.safeParse(params);
     if (!checked.success) throw refusalOf(name, checked.error.issues, params, input);
     const call = checked.data as { readonly message?: unknown };
-    if (call.message !== undefined) this.#checkMessage(name, call.message, textBytes);
+    if (call.message !== undefined) this.#checkDepth(name, call.message);
     return run(call as never, this);
   }
 
@@ -90,30 +88,20 @@ export class CallRunner implements CallContext {
       const { method, params = {} } = checked.data;
       if (!isBatchable(method)) throw unknownMethod(method);
       name = method;
-      return this.run(method, params, Number.POSITIVE_INFINITY).then((result) => ({ result }), failed);
+      return this.run(method, params).then((result) => ({ result }), failed);
     } catch (error) {
       return failed(error);
     }
   }
 
-  /** Writing it as text again costs as much as all the rest, so it is done only where it may be too long. */
-  #checkMessage(name: CallName, message: unknown, textBytes: number): void {
-    const { depthMax, messageBytesMax } = this.#limits;
+  /** Its size is for whoever writes it as text, which is done once. */
+  #checkDepth(name: CallName, message: unknown): void {
+    const { depthMax } = this.#limits;
     const fault = jsonFault(message, depthMax);
-    if (fault !== undefined)
-      throw new CallError("invalid_call", `cannot ${name}: message must be a ${fault} (${depthMax} levels at most)`);
-    if (textBytes <= messageBytesMax / growthMax) return;
-    const bytes = Buffer.byteLength(JSON.stringify(message));
-    if (bytes > messageBytesMax)
-      throw new CallError(
-        "too_large",
-        `cannot ${name}: message must have ${messageBytesMax} bytes at most (messageBytesMax), got ${bytes}`,
-      );
+    if (fault === undefined) return;
+    throw new CallError("invalid_call", `cannot ${name}: message must be a ${fault} (${depthMax} levels at most)`);
   }
 }
-
-/** A text may grow by so much when it is written again: `1e20` becomes 21 digits. */
-const growthMax = 6;
 
 function unknownMethod(method: string): CallError {
   const rule = method === "batch" ? "another call than batch" : `a call${didYouMean(method, callNames)}`;

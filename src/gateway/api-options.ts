@@ -10,7 +10,7 @@ import type { ApiCounters } from "../metrics/api-counters.ts";
 
 /** Reads the key files: throws `AuthSetupError`. Says once in the log where there are no keys. */
 export function apiOptions(config: Config, calls: Calls, counters: ApiCounters, log: Log): ApiOptions {
-  const { adminHost, api, auth, messageBytesMax, depthMax } = config;
+  const { adminHost, api, auth, depthMax } = config;
   const keys = loadApiKeys(api.keys);
   if (keys.count === 0) {
     const fields = { adminHost };
@@ -18,5 +18,5 @@ export function apiOptions(config: Config, calls: Calls, counters: ApiCounters, 
     if (adminHost === "localhost" || isLoopback(adminHost)) log.info(fields, text);
     else log.warn(fields, text);
   }
-  return { ...api, keys, calls, issueToken: (call) => issueToken(auth, call), messageBytesMax, depthMax, counters };
+  return { ...api, keys, calls, issueToken: (call) => issueToken(auth, call), depthMax, counters };
 }

@@ -140,7 +140,6 @@ export async function startApi(
     log,
     api: {
       ...config.api,
-      messageBytesMax: config.messageBytesMax,
       depthMax: config.depthMax,
       keys: new ApiKeys([apiKey, otherKey]),
       calls,

@@ -113,10 +113,13 @@ describe("the commands that speak to a running gateway", { concurrency: 4 }, () 
   });
 
   it("tell what the gateway refuses in its own words", async (t) => {
-    const api = await startApi(t, { messageBytesMax: 10 });
-    const { status, stderr } = await run(t, ["publish", "a", '"12345678901"', "--url", api.url], withKey);
+    const api = await startApi(t, { depthMax: 2 });
+    const { status, stderr } = await run(t, ["publish", "a", "[[[1]]]", "--url", api.url], withKey);
     assert.equal(status, 1);
-    assert.match(stderr, /^tidegate: cannot publish: message must have 10 bytes at most/);
+    assert.match(
+      stderr,
+      /^tidegate: cannot publish: message must be a JSON value with less nesting \(2 levels at most\)\n$/,
+    );
   });
 
   const mistakes: readonly (readonly [readonly string[], RegExp])[] = [
