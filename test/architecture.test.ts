@@ -15,7 +15,7 @@ const layers = [
   ["inbound", "calls", "guard"],
   ["channel"],
   ["connection"],
-  ["auth", "limit", "metrics", "bus", "log", "clock", "uws", "callout"],
+  ["auth", "limit", "metrics", "bus", "log", "clock", "uws", "callout", "text"],
   ["protocol"],
 ] as const;
 

@@ -6,6 +6,7 @@
  */
 
 import { z } from "zod";
+import { apiSchema } from "./api-schema.ts";
 import { authSchema } from "./auth-schema.ts";
 import { calloutsSchema, hooksSchema } from "./callouts-schema.ts";
 import { channelsSchema } from "./channels-schema.ts";
@@ -107,6 +108,7 @@ export const configSchema = z.strictObject(
       .describe("TLS on the public port (wss://), where no load balancer ends it."),
 
     auth: authSchema,
+    api: apiSchema,
     channels: channelsSchema,
     callouts: calloutsSchema,
     hooks: hooksSchema,

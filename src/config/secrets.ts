@@ -12,6 +12,7 @@ const secretPaths: readonly (readonly string[])[] = [
   ["auth", "secret"],
   ["auth", "keys", "*", "secret"],
   ["callouts", "secret"],
+  ["api", "keys", "*", "key"],
   ["redis", "password"],
   ["redis", "sentinelPassword"],
   ["tls", "passphrase"],

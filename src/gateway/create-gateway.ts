@@ -6,6 +6,8 @@
  * are the program's own, and are not read.
  */
 import type { z } from "zod";
+import { CallRunner } from "../calls/call-runner.ts";
+import type { TokenCall } from "../calls/call-table.ts";
 import {
   type Affected,
   CallError,
@@ -16,6 +18,8 @@ import {
   type PublishCall,
   type Published,
 } from "../calls/calls.ts";
+import { type ExplainCall, explainCall } from "../calls/explain-call.ts";
+import { issueToken } from "../calls/issue-token.ts";
 import { ConfigError } from "../config/config-error.ts";
 import type { configSchema } from "../config/config-schema.ts";
 import { loadConfig } from "../config/load-config.ts";
@@ -23,7 +27,6 @@ import type { Hooks } from "../guard/hooks.ts";
 import { createLog, type Log } from "../log/log.ts";
 import { hookNames } from "../metrics/guard-counters.ts";
 import { type Gateway, startGateway } from "./gateway.ts";
-import type { LocalCalls } from "./local-calls.ts";
 
 type Settings = z.input<typeof configSchema>;
 
@@ -62,8 +65,21 @@ export function createGateway(options: GatewayOptions = {}): EmbeddedGateway {
     if (running === undefined) throw new CallError("unavailable", `cannot ${what}: the gateway is not running`);
     return running;
   };
-  const calls = (what: string): LocalCalls => opened(what).calls!;
-  const publish = async (call: PublishCall): Promise<Published> => calls("publish").publish(call);
+  /** Checks the call as if it had come by HTTP, and carries it out. */
+  const run = async <T>(name: "publish" | "disconnect" | "connections", call: unknown): Promise<T> => {
+    const doors = {
+      calls: opened(name).calls,
+      issueToken: (wanted: TokenCall) => issueToken(config.auth, wanted),
+      explain: (asked: ExplainCall) => explainCall(config.channels, asked),
+    };
+    const runner = new CallRunner(doors, { ...config, ...config.api }, log);
+    try {
+      return (await runner.run(name, call)) as T;
+    } catch (error) {
+      throw runner.callErrorOf(name, error);
+    }
+  };
+  const publish = (call: PublishCall): Promise<Published> => run("publish", call);
   return {
     async start() {
       if (running !== undefined || isBusy) throw new Error("cannot start gateway: it is running already");
@@ -93,9 +109,9 @@ export function createGateway(options: GatewayOptions = {}): EmbeddedGateway {
       return opened("tell adminPort").adminPort;
     },
     publish,
-    broadcastBatch: (batch) => Promise.all(batch.map((call) => publish(call).catch(callErrorOf))),
-    disconnect: async (call) => calls("disconnect").disconnect(call),
-    connections: async (call = {}) => calls("list connections").connections(call),
+    broadcastBatch: (batch) => Promise.all(batch.map((call) => publish(call).catch((error: CallError) => error))),
+    disconnect: (call) => run("disconnect", call),
+    connections: (call = {}) => run("connections", call),
   };
 }
 
@@ -131,6 +147,3 @@ const source = "createGateway";
 
 const isLog = (log: unknown): log is Log =>
   typeof log === "object" && log !== null && "info" in log && typeof log.info === "function";
-
-const callErrorOf = (error: unknown): CallError =>
-  error instanceof CallError ? error : new CallError("internal", "cannot publish", { cause: error });

@@ -5,7 +5,11 @@
 import { setTimeout } from "node:timers/promises";
 import { startAdmin } from "../admin/admin-server.ts";
 import { createTokenVerifier } from "../auth/jwt-verifier.ts";
+import { type RevocableToken, Revocations, refusingRevoked } from "../auth/revocations.ts";
 import type { Bus } from "../bus/bus.ts";
+import type { Calls } from "../calls/calls.ts";
+import type { RunningCalls } from "../calls/create-calls.ts";
+import { createNodeCalls } from "../calls/node-calls.ts";
 import { Channels } from "../channel/channels.ts";
 import { FanOut } from "../channel/fan-out.ts";
 import { History } from "../channel/history.ts";
@@ -35,7 +39,7 @@ import { Origins } from "../socket/origins.ts";
 import { SocketServer } from "../socket/server.ts";
 import { createBus } from "./create-bus.ts";
 import { drainConnections, returnSpreadMs } from "./drain.ts";
-import { type LocalCalls, localCalls } from "./local-calls.ts";
+import { gaugesOf } from "./gauges.ts";
 import { startGuard } from "./start-guard.ts";
 import { version } from "./version.ts";
 import { welcomeFrame } from "./welcome.ts";
@@ -45,8 +49,8 @@ export interface Gateway {
   /** The ports that were opened. */
   readonly port: number;
   readonly adminPort: number;
-  /** What a backend may ask of it; not of a supervisor. */
-  readonly calls?: LocalCalls;
+  /** What a backend may ask, of all nodes and workers. */
+  readonly calls: Calls;
   /** Reads certificate files again; throws, and keeps the old certificate, where they are bad. */
   reloadCertificate(): void;
   /**
@@ -99,7 +103,7 @@ export async function startGateway(config: Config, log: Log, hooks?: Hooks): Pro
       await stopNode(drain);
       admin.stop();
     };
-    return { port, adminPort: admin.port, ...(calls && { calls }), reloadCertificate, stop };
+    return { port, adminPort: admin.port, calls, reloadCertificate, stop };
   } catch (error) {
     await (node === undefined ? bus.stop() : node.stop({ delaySeconds: 0, seconds: 0 }));
     throw error;
@@ -112,6 +116,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
   const clock = systemClock;
   const counters = new Counters();
   const outsiderLog = limited(log, outsiders);
+  const revocations = new Revocations();
 
   const server = new SocketServer({ ...config, sharesPort });
   const connections = new Connections(bus, { counters, compress: config.compression !== "disabled" });
@@ -126,12 +131,23 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
   const idempotency = new Idempotency(config.idempotency);
   const fanOut = new FanOut(server, connections, slowConsumers, counters, clock, bus.isShared ? 256 : undefined);
   const announce = (shard: number): void => subscriptions.announce(shard);
-  const channels = new Channels({ bus, policies, fanOut, history, idempotency, members, counters, clock, announce });
-  const subscriptionParts = { bus, connections, policies, fanOut, history, members, counters };
-  const subscriptions = new Subscriptions({ ...config, ...config.presence }, subscriptionParts);
+  const command = (...applied: Parameters<typeof calls.apply>): void => calls.apply(...applied);
+  const state = { bus, policies, history, idempotency, members, counters, clock };
+  const channels = new Channels({ ...state, fanOut, announce, command });
+  const isRevoked = (token: RevocableToken): boolean => revocations.has(token);
+  const subscriptions = new Subscriptions(
+    { ...config, ...config.presence },
+    { ...state, connections, fanOut, isRevoked },
+  );
+  const flush = (): void => fanOut.flush();
+  const { messageBytesMax } = config;
+  const own = { connections, subscriptions, revocations, flush };
+  const calls: RunningCalls = createNodeCalls({ ...state, ...own, version, log, messageBytesMax });
 
-  const guard = await startGuard(config, parts.hooks, { policies, connections, counters, clock, log: outsiderLog });
-  const verifier = await createTokenVerifier(config.auth, log);
+  const guardNeeds = { ...state, connections, isRevoked, log: outsiderLog };
+  const guard = await startGuard(config, parts.hooks, guardNeeds);
+  const keys = await createTokenVerifier(config.auth, log);
+  const verifier = refusingRevoked(keys, revocations);
 
   const limits = new Limits(config, slots.capacity);
   for (const perSlot of [limits, policies]) {
@@ -189,7 +205,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
   });
   const port = await listening.catch((error: unknown) => {
     server.closeAll();
-    verifier.stop();
+    keys.stop();
     throw error;
   });
 
@@ -198,23 +214,13 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
     version,
     node: bus.incarnation,
     bus: bus.figures?.bind(bus),
-    gauges: {
-      connections: () => ({ json: connections.count - connections.msgpackCount, msgpack: connections.msgpackCount }),
-      subscriptions: () => subscriptions.count,
-      historyChannels: () => history.channels,
-      historyMessages: () => history.messages,
-      historyBytes: () => history.bytes,
-      presenceMembers: () => members.count,
-      presenceConnections: () => members.connectionsByNode(),
-      calloutBreakers: guard.breakers,
-      draining: () => (isDraining ? 1 : 0),
-      ready: () => (health.ready().ok ? 1 : 0),
-    },
+    gauges: gaugesOf({ connections, subscriptions, history, members, revocations, guard, health }, () => isDraining),
   });
   sweep.start();
   const housekeeping = setInterval(() => {
     history.sweep();
     subscriptions.endGrants(clock.unixSeconds());
+    revocations.sweep(clock.unixSeconds());
   }, housekeepingMs);
   const starting = sharesPort ? undefined : startBus();
   if (!bus.isShared) await starting; // Redis may be away for long: the port answers meanwhile, and says so
@@ -223,14 +229,14 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
     sweep.stop();
     clearInterval(housekeeping);
     server.closeAll();
-    verifier.stop();
+    keys.stop();
     await guard.stop();
     await bus.stop();
   };
   return {
     port,
-    calls: localCalls({ bus, connections, policies, clock, ...config }),
     metrics,
+    calls,
     reloadCertificate: () => server.reloadCertificate(),
     async stop({ delaySeconds = config.drain.delaySeconds, seconds = config.drain.seconds } = {}) {
       health.block("drain", "draining");

@@ -9,6 +9,7 @@ import type { Identity } from "../auth/identity.ts";
 import type { CalloutEvent, CalloutTarget } from "../callout/callout-options.ts";
 import type { Callouts, Question, Verdict } from "../callout/callouts.ts";
 import type { Authorize } from "../channel/policy-options.ts";
+import type { Clock } from "../clock/clock.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { ErrorCode } from "../protocol/codes.ts";
 import type { Publish, Subscribe } from "../protocol/messages.ts";
@@ -37,6 +38,9 @@ export interface GuardParts {
   readonly callouts: Callouts;
   readonly policies: { of(channel: string): { readonly authorize: Authorize } };
   readonly connections: { session(connection: Connection): string };
+  readonly clock: Clock;
+  /** Whether its token ended before its time, perhaps while somebody was asked. */
+  isRevoked(identity: Identity): boolean;
 }
 
 /** A handshake that is otherwise accepted. */
@@ -77,7 +81,7 @@ export interface Guard {
 }
 
 export function createGuard(options: GuardOptions, parts: GuardParts): Guard {
-  const { hooks, runner, callouts, policies, connections } = parts;
+  const { hooks, runner, callouts, policies, connections, clock, isRevoked } = parts;
   const asks = (event: CalloutEvent): boolean => options.authorized.includes(event);
   const kept = new WeakMap<Connection, ConnectDecision>();
 
@@ -113,15 +117,21 @@ export function createGuard(options: GuardOptions, parts: GuardParts): Guard {
       const answer = runner.run(
         "onConnect",
         () => onConnect.call(hooks, request),
-        (given) => readConnect(given, identity),
+        (given) => readConnect(given, identity, clock.unixSeconds()),
         { connection: connection?.id },
       );
       return chain(answer, (decision) => decision ?? asIs);
     });
   };
 
+  const decideInTime = (handshake: Handshake, connection: Connection | undefined): Maybe<ConnectDecision | Refusal> =>
+    chain(decide(handshake, connection), (decision) => {
+      const isLate = !isRefusal(decision) && decision.identity !== undefined && isRevoked(decision.identity);
+      return isLate ? refusal("invalid_token") : decision;
+    });
+
   const connect: Guard["connect"] = (handshake) =>
-    chain(decide(handshake, undefined), (decision) => {
+    chain(decideInTime(handshake, undefined), (decision) => {
       if (isRefusal(decision)) return closedFor(decision);
       const isKept = decision.isOwn || decision.data !== undefined;
       const opened = isKept ? (connection: Connection) => void kept.set(connection, decision) : undefined;
@@ -133,7 +143,7 @@ export function createGuard(options: GuardOptions, parts: GuardParts): Guard {
     if (before?.isOwn) return refusal("forbidden", "Not allowed: the server said who this connection is");
     const { address, format } = connection;
     const handshake = { address, format, identity, headers: new Map(), query: new URLSearchParams() };
-    return chain(decide(handshake, connection), (decision) => {
+    return chain(decideInTime(handshake, connection), (decision) => {
       if (isRefusal(decision)) return decision;
       if (decision.identity === undefined) return refusal("forbidden"); // who becomes nobody gains nothing by asking
       if (decision.isOwn || decision.data !== undefined)

@@ -43,7 +43,8 @@ export interface ConnectDecision {
   readonly data: unknown;
 }
 
-export function readConnect(answer: object, identity: Identity | undefined): ConnectDecision {
+/** `unixSeconds`: who comes without a token came now, should the user's tokens be revoked. */
+export function readConnect(answer: object, identity: Identity | undefined, unixSeconds: number): ConnectDecision {
   const { user, data } = parsed(connectRewrite, answer);
   if (user === undefined) return { identity, isOwn: false, data };
   if (user === null) return { identity: undefined, isOwn: true, data };
@@ -55,7 +56,7 @@ export function readConnect(answer: object, identity: Identity | undefined): Con
     expiresAt = identity?.expiresAt ?? Number.POSITIVE_INFINITY,
   } = user;
   const own = { userId: String(id), userIdJson: JSON.stringify(id), role, channels, publish, expiresAt };
-  return { identity: Object.freeze({ ...identity, ...own }), isOwn: true, data };
+  return { identity: Object.freeze({ issuedAt: unixSeconds, ...identity, ...own }), isOwn: true, data };
 }
 
 export function readSubscribe(answer: object, request: Subscribe): Subscribe {

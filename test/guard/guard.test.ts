@@ -15,7 +15,11 @@ async function guardOf(flags: object, hooks?: Hooks) {
   const connections = new Connections({ node: 0, incarnation: "a", isShared: false }, { counters, compress: false });
   const log = createLog({ level: "silent", format: "json" });
   const policies = new Policies(config.channels, 8);
-  const guard = await startGuard(config, hooks, { policies, connections, counters, clock: systemClock, log });
+  const guard = await startGuard(config, hooks, {
+    ...{ policies, connections, counters, log },
+    clock: systemClock,
+    isRevoked: () => false,
+  });
   const { connect, authenticate, subscribe, publish, closed } = guard;
   return Object.entries({ connect, authenticate, subscribe, publish, closed })
     .filter(([, ask]) => ask !== undefined)

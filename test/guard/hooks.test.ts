@@ -358,3 +358,43 @@ describe("hooks.module", () => {
   it("must be there", (t) =>
     assert.rejects(startTestGateway(t, { hooks: { module: "gone.mjs" } }), /hooks\.module must be a file/));
 });
+
+describe("A revocation", () => {
+  it("that comes while a hook is asked about its token keeps the connection out", async (t) => {
+    let answer: () => void = () => assert.fail("not asked");
+    const waiting = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    let isAsked = false;
+    const onConnect = async ({ user }: ConnectRequest): Promise<void> => {
+      if (user === undefined) return;
+      isAsked = true;
+      await waiting;
+    };
+    const gateway = await startTestGateway(t, {}, { onConnect });
+    const refused = refusedHandshake(`${gateway.url}/?token=${token({ user_id: 7, jti: "j" })}`);
+    await until(
+      () => isAsked,
+      () => "the hook is not asked",
+    );
+    await gateway.calls.revoke({ tokens: ["j"] });
+    answer();
+    assert.equal((await refused).status, 401);
+  });
+
+  it("of a user ends the connections that a hook made theirs, and not those that it makes theirs later", async (t) => {
+    const gateway = await startTestGateway(t, {}, { onConnect: () => ({ user: { id: 7 } }) });
+    const before = await connect(t, gateway.url);
+    assert.equal((await gateway.calls.revoke({ users: [7] })).connections, 1);
+    assert.equal((await before.close()).code, 4003);
+    // A token issued in the second of the revocation ends with it, and so does such a connection.
+    await until(
+      () =>
+        connect(t, gateway.url).then(
+          () => true,
+          () => false,
+        ),
+      () => "the user cannot come back",
+    );
+  });
+});

@@ -27,6 +27,7 @@ function createSources(node = "a") {
     historyMessages: () => state.messages,
     historyBytes: () => state.bytes,
     presenceMembers: () => state.members,
+    revocations: () => 0,
     presenceConnections: () => ({ a: 3, b: state.members }),
     calloutBreakers: () => ({ closed: 2, open: 1, half_open: 0 }),
     ready: () => flags.ready,
