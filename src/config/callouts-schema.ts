@@ -74,7 +74,9 @@ export const hooksSchema = z
     {
       module: text
         .default("")
-        .describe("The path of a JavaScript module whose onConnect, onSubscribe, onMessage and onClose are called. Empty: none."),
+        .describe(
+          "The path of a JavaScript module whose onConnect, onSubscribe, onMessage and onClose are called. Empty: none.",
+        ),
       timeoutMs: wholeNumber(10, 600_000)
         .default(5000)
         .describe("Milliseconds that a hook has; then its request is refused with unavailable."),
