@@ -30,6 +30,8 @@ const rollCallMs = 250;
 const agreementMs = 1000;
 /** For what waits to be written when the node stops. */
 const goodbyeMs = 1000;
+/** For how long a node that was heard before Redis was away counts among the others. */
+const troubleMaxMs = 600_000;
 /** For a roll call: no incarnation is empty. */
 const everyone = "";
 
@@ -100,9 +102,10 @@ export class Membership {
     this.#lease.ended(incarnation);
   }
 
-  /** This node first, then all others that have written into the log lately. */
+  /** This node first, then all others that have written into the log lately; while nobody can write, that is long ago. */
   processes(): readonly string[] {
-    return [this.#incarnation, ...this.#lease.heardLately().filter((node) => node !== this.#incarnation)];
+    const others = this.#lease.heardLately(this.#events.quietMs() < this.leaseMs ? troubleMaxMs : this.leaseMs);
+    return [this.#incarnation, ...others.filter((node) => node !== this.#incarnation)];
   }
 
   /** A record of a member was refused: the other nodes do not know who is here. */
