@@ -46,6 +46,7 @@ export class Membership {
   readonly #log: BusLog;
   readonly #events: MembershipEvents;
   #hasJoined = false;
+  #isLeaving = false;
   #refusedAtMs = Number.NEGATIVE_INFINITY;
   #agreed = ""; // the shards of the others, once it was refused
   #isMemberLost = false;
@@ -97,9 +98,10 @@ export class Membership {
     this.#lease.heard(incarnation);
   }
 
-  /** The log says that a node has ended. */
-  ended(incarnation: string): void {
+  /** The log says that a node has ended. True where it is this one's own goodbye, which is no news to anybody here. */
+  ended(incarnation: string): boolean {
     this.#lease.ended(incarnation);
+    return this.#isLeaving && incarnation === this.#incarnation;
   }
 
   /** This node first, then all others that have written into the log lately; while nobody can write, that is long ago. */
@@ -162,6 +164,7 @@ export class Membership {
 
   /** This node's members leave, and its lease ends; where `isReachable` is false the others will notice by themselves. */
   async leave(isReachable: boolean): Promise<void> {
+    this.#isLeaving = true;
     const goodbye = new Promise<void>((resolve) =>
       this.#events.append({ kind: "node_ended", node: this.#incarnation }, resolve),
     );
