@@ -12,10 +12,10 @@ const layers = [
   ["cluster"],
   ["gateway", "config"],
   ["socket", "admin"],
-  ["inbound", "calls"],
+  ["inbound", "calls", "guard"],
   ["channel"],
   ["connection"],
-  ["auth", "limit", "metrics", "bus", "log", "clock", "uws"],
+  ["auth", "limit", "metrics", "bus", "log", "clock", "uws", "callout", "text"],
   ["protocol"],
 ] as const;
 
@@ -24,6 +24,7 @@ const neighbours: Readonly<Record<string, string>> = {
   "gateway -> config": "the composition root is handed the whole configuration, and its package entry loads it",
   "auth -> clock": "the clock is a parameter of everything that knows time: two functions and no import of its own",
   "log -> clock": "the same",
+  "callout -> clock": "the same",
 };
 
 const fileLinesMax = 260;

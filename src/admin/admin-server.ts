@@ -1,5 +1,6 @@
 /**
- * The admin port: metrics, health and the chat page, for operators and never for clients.
+ * The admin port: metrics, health and the chat page, for operators and never for clients; and the server API, for
+ * backends.
  *
  * The one rule: a request is copied and answered in a promise that never rejects, and written only if the client is
  * still there; so nothing that goes wrong in an answer can throw out of a handler, which would end the process.
@@ -8,6 +9,8 @@ import type { Log } from "../log/log.ts";
 import { type Health, healthAnswer, healthPaths } from "../metrics/health.ts";
 import { listenError } from "../uws/listen-error.ts";
 import { App, type HttpRequest, type HttpResponse, listen, us_socket_local_port } from "../uws/uws.ts";
+import { createApiPages } from "./api-pages.ts";
+import { type ApiOptions, serveApi } from "./api-server.ts";
 import { chatPage, chatPagePolicy } from "./chat-page.ts";
 import { createHostCheck, hostName } from "./host-check.ts";
 import { jsonReply, type Reply, textReply, writeReply } from "./reply.ts";
@@ -24,6 +27,8 @@ export interface AdminOptions {
   readonly tls: boolean;
   readonly version: string;
   readonly log: Log;
+  /** The server API. */
+  readonly api?: ApiOptions | undefined;
 }
 
 export interface AdminServer {
@@ -38,6 +43,7 @@ export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
   const { host, port } = options;
   const answer = createAnswers(options);
   const app = App().any("/*", (response, request) => serve(answer, response, request));
+  const api = options.api && serveApi(app, { ...options.api, host, log: options.log });
   const listenSocket = listen(app, host, port, { exclusive: true });
   if (listenSocket === false) throw await listenError(host, port);
   let isOpen = true;
@@ -46,6 +52,7 @@ export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
     stop() {
       if (isOpen) app.close();
       isOpen = false;
+      api?.stop();
     },
   };
 }
@@ -75,7 +82,8 @@ function serve(answer: Answer, response: HttpResponse, request: HttpRequest): vo
 /** The whole of the admin port's behaviour, from a request to its reply. */
 function createAnswers(options: AdminOptions): Answer {
   const isAllowedHost = createHostCheck(options.host);
-  const paths = ["/", "/metrics", ...healthPaths];
+  const apiPages = options.api && createApiPages(options.version, options.api);
+  const paths = ["/", "/metrics", ...healthPaths, ...(apiPages?.paths ?? [])];
   const get = async ({ path, hostHeader }: AdminRequest): Promise<Reply> => {
     if (path === "/") return pageReply(options, hostName(hostHeader));
     if (path === "/metrics") {
@@ -84,6 +92,8 @@ function createAnswers(options: AdminOptions): Answer {
     }
     const health = healthAnswer(path, options.health);
     if (health !== undefined) return textReply(health.status, health.body);
+    const apiReply = apiPages?.reply(path);
+    if (apiReply !== undefined) return apiReply;
     return jsonReply(404, { error: "Not found", hint: `This port answers ${paths.join(", ")}` });
   };
   return async (request) => {

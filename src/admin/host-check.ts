@@ -23,6 +23,7 @@ export function hostName(hostHeader: string): string {
   return hostHeader.toLowerCase().replace(/:\d*$/, "");
 }
 
-function isLoopback(address: string): boolean {
-  return address === "::1" || address.startsWith("127.") || address.startsWith("::ffff:127.");
+/** An address of 127.0.0.0/8, ::1, or the former written as IPv6. A name is none. */
+export function isLoopback(address: string): boolean {
+  return isIP(address) !== 0 && (address === "::1" || address.startsWith("127.") || address.startsWith("::ffff:127."));
 }

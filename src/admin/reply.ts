@@ -22,13 +22,13 @@ export const jsonReply = (status: number, value: object, headers: Readonly<Recor
   headers,
 });
 
-/** Writes `reply`, to a HEAD its headers alone. `response` is not aborted, and corked. */
-export function writeReply(response: HttpResponse, reply: Reply, isHead: boolean): void {
+/** Writes `reply`, to a HEAD its headers alone; `isLast`: and closes. `response` is not aborted, and corked. */
+export function writeReply(response: HttpResponse, reply: Reply, isHead: boolean, isLast = false): void {
   response.writeStatus(`${reply.status} ${STATUS_CODES[reply.status] ?? ""}`);
   response.writeHeader("Content-Type", reply.contentType);
   for (const [name, value] of Object.entries({ ...commonHeaders, ...reply.headers })) response.writeHeader(name, value);
   if (isHead) response.endWithoutBody(Buffer.byteLength(reply.body));
-  else response.end(reply.body);
+  else response.end(reply.body, isLast);
 }
 
 const commonHeaders = {

@@ -9,6 +9,15 @@ export interface Identity {
   readonly channels: readonly string[];
   /** Patterns that this user may publish to. */
   readonly publish: readonly string[];
-  /** Unix seconds. */
+  /** Unix seconds; `Infinity` for never, which only the embedding program can say. */
   readonly expiresAt: number;
+  /** The `jti` claim, and `iat` in unix seconds, of tokens that have them: what a token is revoked by. */
+  readonly tokenId?: string;
+  readonly issuedAt?: number;
+}
+
+/** The fields of a frame that tell a client who it is. */
+export function whoIs({ userIdJson, role, expiresAt }: Identity, unixSeconds: number): object {
+  const expires_in = Number.isFinite(expiresAt) ? Math.max(0, expiresAt - unixSeconds) : undefined;
+  return { user_id: JSON.parse(userIdJson), role, expires_in };
 }

@@ -19,6 +19,8 @@ export interface TokenClaims {
   readonly publish?: readonly string[] | undefined;
   /** Whole seconds, at least 1. */
   readonly expiresInSeconds: number;
+  /** The token's own name, by which it can be revoked. */
+  readonly jti?: string | undefined;
 }
 
 /**
@@ -27,7 +29,7 @@ export interface TokenClaims {
  * refuse.
  */
 export function signToken(options: AuthOptions, claims: TokenClaims, clock: Clock = systemClock): string {
-  const { userId, role, channels, publish, expiresInSeconds } = claims;
+  const { userId, role, channels, publish, expiresInSeconds, jti } = claims;
   if (userId === "") throw unsignable("userId", "a text of at least one character", '""');
   if (options.roles.length > 0 && !options.roles.includes(role))
     throw unsignable("role", `one of auth.roles (${options.roles.join(", ")})`, JSON.stringify(role));
@@ -43,7 +45,7 @@ export function signToken(options: AuthOptions, claims: TokenClaims, clock: Cloc
   const iat = clock.unixSeconds();
   const sign = createSigner({ key, algorithm, ...(kid !== undefined && { kid }) });
   const exp = iat + expiresInSeconds;
-  return sign({ user_id: userId, sub: userId, role, channels, publish, iss, aud, iat, exp });
+  return sign({ user_id: userId, sub: userId, role, channels, publish, iss, aud, iat, exp, jti });
 }
 
 function unsignable(field: string, rule: string, got: string): AuthSetupError {

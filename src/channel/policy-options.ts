@@ -1,3 +1,5 @@
+import type { CalloutTarget } from "../callout/callout-options.ts";
+
 /** The rules of a channel: one entry of the `channels` section of the configuration, all fields optional there. */
 export interface PolicyOptions {
   /**
@@ -15,4 +17,10 @@ export interface PolicyOptions {
   readonly rate?: number | undefined;
   /** The publisher gets its own messages. */
   readonly echo?: boolean | undefined;
+  /** A backend that must agree to what the rules allow, and to which of it: `subscribe`, `publish`. */
+  readonly authorize?: Authorize | undefined;
+}
+
+export interface Authorize extends CalloutTarget {
+  readonly on: readonly string[];
 }

@@ -7,7 +7,7 @@
 import type { Identity } from "../auth/identity.ts";
 import { TokenBuckets } from "../limit/token-buckets.ts";
 import { compareSpecificity, matches } from "../protocol/names.ts";
-import type { PolicyOptions } from "./policy-options.ts";
+import type { Authorize, PolicyOptions } from "./policy-options.ts";
 
 /** A rule of `subscribe` or `publish`; see `PolicyOptions`. */
 export type Rule = string;
@@ -20,6 +20,8 @@ export interface Policy {
   readonly history: { readonly size: number; readonly seconds: number };
   readonly presence: boolean;
   readonly echo: boolean;
+  /** A backend that must agree as well; its `url` "" for none. */
+  readonly authorize: Authorize;
   /** Per connection, for all channels of the pattern that set the rate; `undefined`: no limit of its own. */
   readonly rate: TokenBuckets | undefined;
   /** The matching patterns with a `{user}` word, for the rule `owner`. */
@@ -34,22 +36,21 @@ const builtIn: Required<PolicyOptions> = {
   presence: false,
   rate: 0,
   echo: true,
+  authorize: { url: "", on: [], timeoutMs: 0, whenDown: "refuse" },
 };
 
 /** Names seen lately keep their resolved policy; a full cache is emptied, which costs a second look at each name. */
 const cachedNamesMax = 2000;
 
 export class Policies {
-  readonly #patterns: readonly { pattern: string; selects: string; options: PolicyOptions }[];
+  readonly #patterns: readonly SortedPattern[];
   readonly #rates = new Map<string, TokenBuckets>();
   readonly #byPatterns = new Map<string, Policy>();
   readonly #byChannel = new Map<string, Policy>();
 
   /** `capacity`: the number of slots to begin with, see `grow`. */
   constructor(options: Readonly<Record<string, PolicyOptions>>, capacity: number) {
-    this.#patterns = Object.entries(options)
-      .map(([pattern, policy]) => ({ pattern, selects: pattern.replaceAll("{user}", "*"), options: policy }))
-      .sort((a, b) => compareSpecificity(a.pattern, b.pattern));
+    this.#patterns = sortedPatterns(options);
     for (const { pattern, options: policy } of this.#patterns) {
       if (policy.rate) this.#rates.set(pattern, new TokenBuckets(policy.rate, policy.rate / 60_000, capacity));
     }
@@ -97,6 +98,20 @@ export class Policies {
   }
 }
 
+/** A pattern with its options, and the pattern without `{user}` by which it selects channels. */
+export interface SortedPattern {
+  readonly pattern: string;
+  readonly selects: string;
+  readonly options: PolicyOptions;
+}
+
+/** From the least to the most specific. */
+export function sortedPatterns(options: Readonly<Record<string, PolicyOptions>>): readonly SortedPattern[] {
+  return Object.entries(options)
+    .map(([pattern, policy]) => ({ pattern, selects: pattern.replaceAll("{user}", "*"), options: policy }))
+    .sort((a, b) => compareSpecificity(a.pattern, b.pattern));
+}
+
 /** What a rule is asked about. */
 export interface Request {
   readonly channel: string;
@@ -109,7 +124,7 @@ export interface Request {
 /** Why a request is not allowed by `rules`, as an error code; `undefined` where it is. */
 export function refuse(
   rules: readonly Rule[],
-  policy: Policy,
+  policy: Pick<Policy, "ownerPatterns">,
   request: Request,
 ): "forbidden" | "unauthenticated" | "not_subscribed" | undefined {
   for (const rule of rules) if (holds(rule, policy, request)) return undefined;
@@ -117,7 +132,12 @@ export function refuse(
   return request.identity === undefined && !rules.includes("nobody") ? "unauthenticated" : "forbidden";
 }
 
-function holds(rule: Rule, policy: Policy, { channel, identity, granted, isSubscriber }: Request): boolean {
+/** Whether one rule holds by itself. */
+export function holds(
+  rule: Rule,
+  policy: Pick<Policy, "ownerPatterns">,
+  { channel, identity, granted, isSubscriber }: Request,
+): boolean {
   switch (rule) {
     case "anyone":
       return true;

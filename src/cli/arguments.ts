@@ -4,7 +4,7 @@
  * node:util's parseArgs splits them; what is wrong is said here, with the nearest flag that exists.
  */
 import { parseArgs } from "node:util";
-import { didYouMean } from "../config/nearest.ts";
+import { didYouMean } from "../text/nearest.ts";
 
 /** The user's mistake on the command line; the program ends with 2. */
 export class UsageError extends Error {

@@ -1,5 +1,6 @@
 /** `tidegate check`: what `serve` would start with, or everything that stops it. */
 import { stringify } from "yaml";
+import { loadApiKeys } from "../auth/api-keys.ts";
 import { createTokenVerifier } from "../auth/jwt-verifier.ts";
 import { processEnvironment } from "../config/environment.ts";
 import { loadConfig } from "../config/load-config.ts";
@@ -18,5 +19,6 @@ export async function check(args: readonly string[]): Promise<void> {
   const log = { warn: (fields: object, text: string) => complain(`warning: ${text} ${JSON.stringify(fields)}`) };
   const verifier = await createTokenVerifier(config.auth, log);
   verifier.stop();
+  loadApiKeys(config.api.keys);
   print(stringify(maskSecrets(config), { lineWidth: 0 }).trimEnd());
 }

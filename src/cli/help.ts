@@ -2,7 +2,17 @@
 import { packagedConfigFile } from "../config/load-config.ts";
 
 /** The commands, in the order of a newcomer's questions. */
-export const commands = ["serve", "check", "token", "tail", "help"] as const;
+export const commands = [
+  "serve",
+  "check",
+  "token",
+  "tail",
+  "publish",
+  "connections",
+  "disconnect",
+  "info",
+  "help",
+] as const;
 export type Command = (typeof commands)[number];
 
 /** The help of one command; without one, of the program. */
@@ -15,11 +25,15 @@ const overview = `Tidegate: a self-hosted WebSocket gateway.
 Usage: tidegate <command> [options]
 
 Commands:
-  serve    run the gateway
-  check    check a configuration and print what it comes to
-  token    print a signed token, for trying things out
-  tail     follow a channel in the terminal, and publish to it
-  help     explain a command: tidegate help serve
+  serve        run the gateway
+  check        check a configuration and print what it comes to
+  token        print a signed token, for trying things out
+  tail         follow a channel in the terminal, and publish to it
+  publish      publish a message, by the server API of a running gateway
+  connections  list its connections
+  disconnect   close some of them
+  info         tell its nodes and what they hold
+  help         explain a command: tidegate help serve
 
 Options:
   -h, --help     show help; behind a command, that command's
@@ -41,6 +55,10 @@ Exit status: 0 success, 1 failure at run time, 2 wrong usage or configuration.
 `;
 
 const configFlag = "--config FILE       the configuration; without it the packaged gateway.yaml";
+
+const apiFlags = `  --url URL           the admin port of a node (http://127.0.0.1:9502)
+  --key-file FILE     a file with a key of api.keys; or in TIDEGATE_API_KEY. A gateway without keys needs none
+  --raw               print the result as JSON`;
 
 const commandTexts: Record<Exclude<Command, "help">, string> = {
   serve: `Run the gateway until SIGTERM or Ctrl-C. Then it says it is not ready, sends its clients away and ends; a second
@@ -111,5 +129,57 @@ Examples:
   tidegate tail chat.room.1 --since 20
   tail -f app.log | tidegate tail logs.app >/dev/null
   tidegate tail prices --raw </dev/null | jq .message
+`,
+  publish: `Publish one message to a channel, as the server itself: by the server API of a running gateway, to all nodes.
+
+Usage: tidegate publish CHANNEL JSON [options]
+
+Options:
+  --user ID           only to this user
+  --key KEY           idempotency key: published again with it, nothing is delivered
+${apiFlags}
+
+Examples:
+  tidegate publish chat.room.1 '"Hello everyone!"'
+  tidegate publish prices '{"price": 42}' --key price-2026-01-01
+`,
+  connections: `List the open connections of all nodes, one a line: id, session, user, address, format, node, channels.
+
+Usage: tidegate connections [options]
+
+Options:
+  --user ID           only this user's
+${apiFlags}
+
+Examples:
+  tidegate connections --user 42
+  tidegate connections --raw | jq .address
+`,
+  disconnect: `Close connections on all nodes, by user, connection or session; what is given adds up.
+
+Usage: tidegate disconnect (--user ID | --connection ID | --session NAME) [options]
+
+Options:
+  --user ID           all connections of this user
+  --connection ID     the connection of this connection_id
+  --session NAME      the connection of this session
+  --code CODE         4000 to 4499: come back; 4500 to 4999: do not (4503)
+  --reason TEXT       at most 123 bytes
+${apiFlags}
+
+Examples:
+  tidegate disconnect --user 42 --reason 'signed out'
+  tidegate disconnect --connection 7 --code 4400
+`,
+  info: `Tell the nodes of a running gateway, their versions, connections and subscriptions.
+
+Usage: tidegate info [options]
+
+Options:
+${apiFlags}
+
+Examples:
+  tidegate info
+  tidegate info --url http://10.0.0.5:9502 --key-file /run/secrets/tidegate
 `,
 };

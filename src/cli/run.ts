@@ -5,8 +5,9 @@
  */
 import { AuthSetupError } from "../auth/auth-setup-error.ts";
 import { ConfigError } from "../config/config-error.ts";
-import { didYouMean } from "../config/nearest.ts";
 import { version } from "../gateway/version.ts";
+import { didYouMean } from "../text/nearest.ts";
+import { connections, disconnect, info, publish } from "./api-commands.ts";
 import { UsageError } from "./arguments.ts";
 import { check } from "./check.ts";
 import { commands, helpText } from "./help.ts";
@@ -46,6 +47,14 @@ async function dispatch(name: string, rest: readonly string[]): Promise<void> {
       return token(rest);
     case "tail":
       return tail(rest);
+    case "publish":
+      return publish(rest);
+    case "connections":
+      return connections(rest);
+    case "disconnect":
+      return disconnect(rest);
+    case "info":
+      return info(rest);
     case "help":
       if (rest.length > 1) throw new UsageError(`unexpected argument ${JSON.stringify(rest[1])}`);
       return help(rest[0]);

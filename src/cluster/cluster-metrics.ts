@@ -5,6 +5,7 @@
  * until it is ended. What a dead worker had counted stays in the sums, or they would fall, which Prometheus takes for a
  * new start of everything.
  */
+import { type ApiCounters, apiCatalogue } from "../metrics/api-counters.ts";
 import { type BusSource, busCatalogue } from "../metrics/bus-catalogue.ts";
 import { counter, gauge, type LiveMetric, labelled, type MetricSnapshot, type Sample } from "../metrics/metric.ts";
 import { mergedText, type Registry, registryOf } from "../metrics/registry.ts";
@@ -25,6 +26,8 @@ export interface ClusterGauges {
   ready(): 0 | 1;
   /** Where the log is in Redis. */
   readonly bus: (() => BusSource) | undefined;
+  /** The supervisor answers the server API for all. */
+  readonly api?: ApiCounters | undefined;
 }
 
 /** A worker that is silent for longer is not up. */
@@ -66,7 +69,7 @@ export class ClusterMetrics {
   }
 }
 
-function clusterCatalogue({ workers, restarts, publications, ready, bus }: ClusterGauges): readonly LiveMetric[] {
+function clusterCatalogue({ workers, restarts, publications, ready, bus, api }: ClusterGauges): readonly LiveMetric[] {
   const byWorker = (values: readonly number[]): readonly Sample[] =>
     labelled("worker", Object.fromEntries(values.entries()));
   const isUp = (worker: MeasuredWorker | undefined): number =>
@@ -80,6 +83,7 @@ function clusterCatalogue({ workers, restarts, publications, ready, bus }: Clust
     ),
     counter("tidegate_worker_restarts_total", "Workers started in place of one that died.", () => byWorker(restarts())),
     ...(bus === undefined ? [] : busCatalogue(bus)),
+    ...(api === undefined ? [] : apiCatalogue(api)),
   ];
 }
 

@@ -6,6 +6,7 @@
  */
 import { z } from "zod";
 import { isPattern } from "../protocol/names.ts";
+import { authorizeSchema } from "./callouts-schema.ts";
 import { mapRule, oneOrMore, trueOrFalse, wholeNumber } from "./values.ts";
 
 const subscribeRule = "anyone, authenticated, owner, granted, nobody or role:NAME";
@@ -39,6 +40,7 @@ const policySchema = z.strictObject(
         "Messages a minute that one connection may publish to channels of this pattern. 0: no limit of its own.",
       ),
     echo: trueOrFalse.optional().describe("The publisher gets its own messages."),
+    authorize: authorizeSchema,
   },
   mapRule,
 );

@@ -6,7 +6,9 @@
  */
 
 import { z } from "zod";
+import { apiSchema } from "./api-schema.ts";
 import { authSchema } from "./auth-schema.ts";
+import { calloutsSchema, hooksSchema } from "./callouts-schema.ts";
 import { channelsSchema } from "./channels-schema.ts";
 import { redisSchema } from "./redis-schema.ts";
 import { host, mapRule, numberOrAuto, origins, proxies, text, wholeNumber } from "./values.ts";
@@ -106,7 +108,10 @@ export const configSchema = z.strictObject(
       .describe("TLS on the public port (wss://), where no load balancer ends it."),
 
     auth: authSchema,
+    api: apiSchema,
     channels: channelsSchema,
+    callouts: calloutsSchema,
+    hooks: hooksSchema,
     presence: z
       .strictObject(
         {

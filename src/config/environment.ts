@@ -3,10 +3,11 @@
  *
  * Each variable and each flag is a layer of its own, so a fault names the one that caused it.
  */
+
+import { didYouMean } from "../text/nearest.ts";
 import type { Fault } from "./config-error.ts";
 import { flagName, type KeyPath, variableName } from "./key-path.ts";
 import { isTree, type Layer, type Tree } from "./layer.ts";
-import { didYouMean } from "./nearest.ts";
 import { keysIn, type Setting, settingAt, settings, settingValue } from "./settings.ts";
 
 /** This process's environment, for the programs to hand on. */
@@ -14,6 +15,7 @@ export const processEnvironment: NodeJS.ProcessEnv = process.env;
 
 const prefix = "TIDEGATE_";
 const tokenVariable = "TIDEGATE_TOKEN";
+const apiKeyVariable = "TIDEGATE_API_KEY";
 const settingsByVariable: ReadonlyMap<string, Setting> = new Map(
   settings.map((setting) => [variableName(setting.path), setting]),
 );
@@ -21,6 +23,11 @@ const settingsByVariable: ReadonlyMap<string, Setting> = new Map(
 /** The client's token for `tidegate tail`; not part of the gateway's configuration. */
 export function clientToken(env: NodeJS.ProcessEnv): string | undefined {
   return env[tokenVariable] || undefined;
+}
+
+/** The key of `tidegate publish` and the other commands that speak to a gateway; not part of its configuration either. */
+export function clientApiKey(env: NodeJS.ProcessEnv): string | undefined {
+  return env[apiKeyVariable] || undefined;
 }
 
 /** A layer for each TIDEGATE_ variable, sections before their keys; an empty one is not set. */
@@ -61,11 +68,11 @@ function nearestVariable(name: string): string {
 }
 
 /**
- * True for the client's token, and for what Kubernetes puts into every pod beside a Service that is named `tidegate` or
+ * True for the client's token and API key, and for what Kubernetes puts into every pod beside a Service that is named `tidegate` or
  * `tidegate-…`: TIDEGATE_PORT=tcp://10.0.0.1:9501, TIDEGATE_SERVICE_HOST and their like.
  */
 function isForeign(name: string, env: NodeJS.ProcessEnv): boolean {
-  if (name === tokenVariable) return true;
+  if (name === tokenVariable || name === apiKeyVariable) return true;
   if (/_SERVICE_(?:HOST|PORT(?:_[A-Z0-9_]+)?)$/.test(name)) return true;
   if (/_PORT_\d+_(?:TCP|UDP|SCTP)_(?:PROTO|PORT|ADDR)$/.test(name)) return true;
   return /_PORT(?:_\d+_(?:TCP|UDP|SCTP))?$/.test(name) && /^(?:tcp|udp|sctp):\/\//.test(env[name] ?? "");

@@ -4,10 +4,10 @@
  * A layer loses its faulty keys and keeps the others, so that one run finds the faults of all layers and of the whole.
  */
 import type { z } from "zod";
+import { didYouMean } from "../text/nearest.ts";
 import type { Fault } from "./config-error.ts";
 import { configSchema } from "./config-schema.ts";
 import { type KeyPath, keyText } from "./key-path.ts";
-import { didYouMean } from "./nearest.ts";
 import { shown } from "./secrets.ts";
 import { keysIn, settings } from "./settings.ts";
 

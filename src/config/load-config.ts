@@ -10,7 +10,7 @@ import { readConfigFile } from "./config-file.ts";
 import { type Config, configSchema } from "./config-schema.ts";
 import { environmentLayers, flagLayers } from "./environment.ts";
 import { type KeyPath, keyText } from "./key-path.ts";
-import { checkLayer, type Layer, merge, sets, type Tree } from "./layer.ts";
+import { checkLayer, isTree, type Layer, merge, sets, type Tree } from "./layer.ts";
 import { relationsOf, warningsOf } from "./relations.ts";
 
 export interface ConfigSources {
@@ -19,6 +19,8 @@ export interface ConfigSources {
   readonly env: NodeJS.ProcessEnv;
   /** A tree like the configuration; texts are read as the environment's are, `undefined` is not set. */
   readonly flags: object;
+  /** The options of an embedding program: a tree like the configuration, of values and not of texts. */
+  readonly embedded?: object | undefined;
 }
 
 export interface LoadedConfig {
@@ -31,10 +33,11 @@ export interface LoadedConfig {
 export const packagedConfigFile: string = fileURLToPath(new URL("../../config/gateway.yaml", import.meta.url));
 
 /** Reads, checks and freezes the configuration. Throws a `ConfigError` with every fault of every source. */
-export function loadConfig({ file = packagedConfigFile, env, flags }: ConfigSources): LoadedConfig {
+export function loadConfig({ file = packagedConfigFile, env, flags, embedded = {} }: ConfigSources): LoadedConfig {
   const fromFile = readConfigFile(file);
   const fromEnvironment = environmentLayers(env);
-  const sources = [...("layer" in fromFile ? [fromFile.layer] : []), ...fromEnvironment.layers, ...flagLayers(flags)];
+  const fromFiles = "layer" in fromFile ? [fromFile.layer] : [];
+  const sources = [...fromFiles, ...fromEnvironment.layers, ...flagLayers(flags), embeddedLayer(embedded)];
   const checked = sources.map(checkLayer);
   const layers = checked.map(({ layer }) => layer);
 
@@ -50,6 +53,21 @@ export function loadConfig({ file = packagedConfigFile, env, flags }: ConfigSour
   ];
   if (faults.length > 0) throw new ConfigError(faults);
   return { config, warnings: warningsOf(config) };
+}
+
+/** What is no value of a configuration, such as a function, is named by a text: no key takes that one. */
+function embeddedLayer(options: object): Layer {
+  const plain = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(plain);
+    if (isTree(value))
+      return Object.fromEntries(
+        Object.entries(value)
+          .filter(([, item]) => item !== undefined)
+          .map(([key, item]) => [key, plain(item)]),
+      );
+    return typeof value === "function" || typeof value === "symbol" ? `[${typeof value}]` : value;
+  };
+  return { tree: plain(options) as Tree, sourceOf: () => "createGateway" };
 }
 
 /** The relations that do not hold, apart from those with a key that is known to be faulty. */

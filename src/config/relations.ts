@@ -17,7 +17,7 @@ export interface Relation {
 
 /** Every relation and how it stands in `config`. Touches the files that the configuration names. */
 export function relationsOf(config: Config): Relation[] {
-  const { port, adminPort, messageBytesMax, sendQueueBytesMax, tls, auth, redis } = config;
+  const { port, adminPort, messageBytesMax, sendQueueBytesMax, tls, auth, api, redis, hooks } = config;
   const queueBytesMin = 4 * messageBytesMax;
   return [
     {
@@ -78,12 +78,14 @@ export function relationsOf(config: Config): Relation[] {
       ],
       fault: unless(redis.database === 0 || redis.cluster.length === 0, "must be 0 in a Cluster"),
     },
+    readable(["hooks", "module"], hooks.module),
     readable(["tls", "certFile"], tls.certFile),
     readable(["tls", "keyFile"], tls.keyFile),
     ...auth.keys.flatMap(({ secretFile = "", publicKeyFile = "" }, i) => [
       readable(["auth", "keys", i, "secretFile"], secretFile),
       readable(["auth", "keys", i, "publicKeyFile"], publicKeyFile),
     ]),
+    ...api.keys.map(({ keyFile = "" }, i) => readable(["api", "keys", i, "keyFile"], keyFile)),
   ];
 }
 

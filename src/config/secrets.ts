@@ -11,6 +11,8 @@ import type { KeyPath } from "./key-path.ts";
 const secretPaths: readonly (readonly string[])[] = [
   ["auth", "secret"],
   ["auth", "keys", "*", "secret"],
+  ["callouts", "secret"],
+  ["api", "keys", "*", "key"],
   ["redis", "password"],
   ["redis", "sentinelPassword"],
   ["tls", "passphrase"],

@@ -76,3 +76,8 @@ function isNetwork(value: string): boolean {
 function isHttpUrlOrEmpty(value: string): boolean {
   return value === "" || (URL.canParse(value) && /^https?:$/.test(new URL(value).protocol));
 }
+
+/** RFC 7518, section 3.2, asks for a key as long as the hash: 32 bytes for the shortest. */
+export function isLongEnough(value: string): boolean {
+  return Buffer.byteLength(value) >= 32;
+}

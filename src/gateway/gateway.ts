@@ -5,7 +5,11 @@
 import { setTimeout } from "node:timers/promises";
 import { startAdmin } from "../admin/admin-server.ts";
 import { createTokenVerifier } from "../auth/jwt-verifier.ts";
+import { type RevocableToken, Revocations, refusingRevoked } from "../auth/revocations.ts";
 import type { Bus } from "../bus/bus.ts";
+import type { Calls } from "../calls/calls.ts";
+import type { RunningCalls } from "../calls/create-calls.ts";
+import { createNodeCalls } from "../calls/node-calls.ts";
 import { Channels } from "../channel/channels.ts";
 import { FanOut } from "../channel/fan-out.ts";
 import { History } from "../channel/history.ts";
@@ -20,6 +24,7 @@ import { Connections } from "../connection/connections.ts";
 import { slotsMax } from "../connection/slots.ts";
 import { SlowConsumers } from "../connection/slow-consumers.ts";
 import { Sweep } from "../connection/sweep.ts";
+import type { Hooks } from "../guard/hooks.ts";
 import { createDispatch } from "../inbound/handlers.ts";
 import { Limits } from "../inbound/limits.ts";
 import { Receiver } from "../inbound/receive.ts";
@@ -34,6 +39,8 @@ import { Origins } from "../socket/origins.ts";
 import { SocketServer } from "../socket/server.ts";
 import { createBus } from "./create-bus.ts";
 import { drainConnections, returnSpreadMs } from "./drain.ts";
+import { gaugesOf } from "./gauges.ts";
+import { startGuard } from "./start-guard.ts";
 import { version } from "./version.ts";
 import { welcomeFrame } from "./welcome.ts";
 
@@ -42,6 +49,8 @@ export interface Gateway {
   /** The ports that were opened. */
   readonly port: number;
   readonly adminPort: number;
+  /** What a backend may ask, of all nodes and workers. */
+  readonly calls: Calls;
   /** Reads certificate files again; throws, and keeps the old certificate, where they are bad. */
   reloadCertificate(): void;
   /**
@@ -64,20 +73,22 @@ export interface NodeParts {
   readonly members: Members;
   /** Other processes listen on the same port. */
   readonly sharesPort: boolean;
+  /** Those of the embedding program; without them the configuration may name a module. */
+  readonly hooks?: Hooks | undefined;
 }
 
 const housekeepingMs = 1000;
 
 /** Starts a gateway. Rejects where a port, a key or a certificate cannot be had; nothing is left open then. */
-export async function startGateway(config: Config, log: Log): Promise<Gateway> {
+export async function startGateway(config: Config, log: Log, hooks?: Hooks): Promise<Gateway> {
   const health = new Health();
   const members = new Members(config.redis.enabled ? config.redis.shards : 1);
   const status = { block: (reason: string) => health.block("bus", reason), clear: () => health.clear("bus") };
   const bus = createBus(config, status, log, () => members.nodes());
   let node: Node | undefined;
   try {
-    node = await startNode(config, log, { bus, health, members, sharesPort: false });
-    const { port, metrics, reloadCertificate } = node;
+    node = await startNode(config, log, { bus, health, members, sharesPort: false, hooks });
+    const { port, calls, metrics, reloadCertificate, stop: stopNode } = node;
     const admin = await startAdmin({
       host: config.adminHost,
       port: config.adminPort,
@@ -88,12 +99,11 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
       version,
       log: limited(log, outsiders),
     });
-    const stopNode = node.stop;
     const stop: Gateway["stop"] = async (drain) => {
       await stopNode(drain);
       admin.stop();
     };
-    return { port, adminPort: admin.port, reloadCertificate, stop };
+    return { port, adminPort: admin.port, calls, reloadCertificate, stop };
   } catch (error) {
     await (node === undefined ? bus.stop() : node.stop({ delaySeconds: 0, seconds: 0 }));
     throw error;
@@ -106,7 +116,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
   const clock = systemClock;
   const counters = new Counters();
   const outsiderLog = limited(log, outsiders);
-  const verifier = await createTokenVerifier(config.auth, log);
+  const revocations = new Revocations();
 
   const server = new SocketServer({ ...config, sharesPort });
   const compress = config.compression !== "disabled";
@@ -122,17 +132,23 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
   const idempotency = new Idempotency(config.idempotency);
   const fanOut = new FanOut(server, connections, slowConsumers, counters, clock, bus.isShared ? 256 : undefined);
   const announce = (shard: number): void => subscriptions.announce(shard);
-  const channels = new Channels({ bus, policies, fanOut, history, idempotency, members, counters, clock, announce });
-  const subscriptionOptions = { ...config, ...config.presence };
-  const subscriptions = new Subscriptions(subscriptionOptions, {
-    bus,
-    connections,
-    policies,
-    fanOut,
-    history,
-    members,
-    counters,
-  });
+  const command = (...applied: Parameters<typeof calls.apply>): void => calls.apply(...applied);
+  const state = { bus, policies, history, idempotency, members, counters, clock };
+  const channels = new Channels({ ...state, fanOut, announce, command });
+  const isRevoked = (token: RevocableToken): boolean => revocations.has(token);
+  const subscriptions = new Subscriptions(
+    { ...config, ...config.presence },
+    { ...state, connections, fanOut, isRevoked },
+  );
+  const flush = (): void => fanOut.flush();
+  const { messageBytesMax } = config;
+  const own = { connections, subscriptions, revocations, flush };
+  const calls: RunningCalls = createNodeCalls({ ...state, ...own, version, log, messageBytesMax });
+
+  const guardNeeds = { ...state, connections, isRevoked, log: outsiderLog };
+  const guard = await startGuard(config, parts.hooks, guardNeeds);
+  const keys = await createTokenVerifier(config.auth, log);
+  const verifier = refusingRevoked(keys, revocations);
 
   const limits = new Limits(config, slots.capacity);
   for (const perSlot of [limits, policies]) {
@@ -148,6 +164,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
     counters,
     clock,
     replayQueueBytesMax: replayBytesMax,
+    guard,
   });
   const receiveOptions = { ...config, inboxBytesMax: config.sendQueueBytesMax };
   const receiver = new Receiver(receiveOptions, { limits, sweep, counters, clock, log: outsiderLog, dispatch });
@@ -177,6 +194,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
     counters,
     log: outsiderLog,
     closedFor,
+    connect: guard.connect,
     connections,
     receiver,
     sweep,
@@ -188,7 +206,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
   });
   const port = await listening.catch((error: unknown) => {
     server.closeAll();
-    verifier.stop();
+    keys.stop();
     throw error;
   });
 
@@ -197,22 +215,13 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
     version,
     node: bus.incarnation,
     bus: bus.figures?.bind(bus),
-    gauges: {
-      connections: () => ({ json: connections.count - connections.msgpackCount, msgpack: connections.msgpackCount }),
-      subscriptions: () => subscriptions.count,
-      historyChannels: () => history.channels,
-      historyMessages: () => history.messages,
-      historyBytes: () => history.bytes,
-      presenceMembers: () => members.count,
-      presenceConnections: () => members.connectionsByNode(),
-      draining: () => (isDraining ? 1 : 0),
-      ready: () => (health.ready().ok ? 1 : 0),
-    },
+    gauges: gaugesOf({ connections, subscriptions, history, members, revocations, guard, health }, () => isDraining),
   });
   sweep.start();
   const housekeeping = setInterval(() => {
     history.sweep();
     subscriptions.endGrants(clock.unixSeconds());
+    revocations.sweep(clock.unixSeconds());
   }, housekeepingMs);
   const starting = sharesPort ? undefined : startBus();
   if (!bus.isShared) await starting; // Redis may be away for long: the port answers meanwhile, and says so
@@ -221,12 +230,14 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
     sweep.stop();
     clearInterval(housekeeping);
     server.closeAll();
-    verifier.stop();
+    keys.stop();
+    await guard.stop();
     await bus.stop();
   };
   return {
     port,
     metrics,
+    calls,
     reloadCertificate: () => server.reloadCertificate(),
     async stop({ delaySeconds = config.drain.delaySeconds, seconds = config.drain.seconds } = {}) {
       health.block("drain", "draining");

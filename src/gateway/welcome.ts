@@ -1,4 +1,5 @@
 /** The first frame of a connection: who it is here, and what it may send. */
+import { whoIs } from "../auth/identity.ts";
 import type { TokenFault } from "../auth/token-verifier.ts";
 import type { Config } from "../config/config-schema.ts";
 import type { Connection } from "../connection/connection.ts";
@@ -17,11 +18,7 @@ export function welcomeFrame(
     heartbeat_interval: config.heartbeatInterval,
     connection_id: connection.id,
     authenticated: identity !== undefined,
-    ...(identity !== undefined && {
-      user_id: JSON.parse(identity.userIdJson),
-      role: identity.role,
-      expires_in: Math.max(0, identity.expiresAt - unixSeconds),
-    }),
+    ...(identity !== undefined && whoIs(identity, unixSeconds)),
     auth_error: authError,
     session: connections.session(connection),
     node: connections.node,

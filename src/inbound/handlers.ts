@@ -1,6 +1,6 @@
 /** The dispatch table: what each action does. A missing row is a compile error; an unknown action never gets here. */
 import { setTimeout } from "node:timers/promises";
-import type { Identity } from "../auth/identity.ts";
+import { type Identity, whoIs } from "../auth/identity.ts";
 import type { SubscriptionGrant, TokenFault, TokenVerifier } from "../auth/token-verifier.ts";
 import type { Channels } from "../channel/channels.ts";
 import type { Subscriptions } from "../channel/subscriptions.ts";
@@ -11,6 +11,7 @@ import type { Sweep } from "../connection/sweep.ts";
 import type { Counters } from "../metrics/counters.ts";
 import type { Action, Authenticate, ClientMessage, MessageOf, Subscribe } from "../protocol/messages.ts";
 import { about, type Refusal, refusal } from "../protocol/refusal.ts";
+import { type Guard, publishGuarded, refuseReader, settled } from "./guarded.ts";
 import type { Outcome } from "./receive.ts";
 
 export interface HandlerParts {
@@ -23,6 +24,7 @@ export interface HandlerParts {
   readonly clock: Clock;
   /** A replay starts only when the connection's send queue is at most this full, so that it always fits. */
   readonly replayQueueBytesMax: number;
+  readonly guard: Guard;
 }
 
 type Handlers = {
@@ -31,14 +33,18 @@ type Handlers = {
 
 /** The handlers as one function; a refusal comes back with the request's action, channel and id. */
 export function createDispatch(parts: HandlerParts): (connection: Connection, message: ClientMessage) => Outcome {
-  const { channels, subscriptions, clock } = parts;
+  const { channels, subscriptions, clock, guard } = parts;
+  const guardPublish = guard.publish;
   const handlers: Handlers = {
-    message: (c, m) => channels.publish(c, m),
+    message:
+      guardPublish === undefined
+        ? (c, m) => channels.publish(c, m)
+        : (c, m) => publishGuarded(guardPublish, channels, c, m),
     subscribe: (c, m) => subscribe(parts, c, m),
     unsubscribe: (c, m) => void subscriptions.unsubscribe(c, m),
     authenticate: (c, m) => authenticate(parts, c, m),
-    presence: (c, m) => channels.presence(c, m),
-    history: (c, m) => channels.history(c, m),
+    presence: (c, m) => refuseReader(guard, subscriptions, c, m) ?? channels.presence(c, m),
+    history: (c, m) => refuseReader(guard, subscriptions, c, m) ?? channels.history(c, m),
     ping: (c, { id }) => void c.send({ action: "pong", time: clock.unixSeconds(), id }),
     pong: () => undefined,
   };
@@ -52,35 +58,64 @@ export function createDispatch(parts: HandlerParts): (connection: Connection, me
 }
 
 function subscribe(parts: HandlerParts, connection: Connection, message: Subscribe): Outcome {
-  const { subscriptions, replayQueueBytesMax } = parts;
-  const asksReplay = message.since !== undefined || message.history > 0;
-  const mustWait = asksReplay && (connection.queuedBytes > replayQueueBytesMax || subscriptions.isBehind(message));
-  if (message.token === undefined && !mustWait) return subscriptions.subscribe(connection, message);
-  return subscribeLater(parts, connection, message);
+  if (message.token === undefined) return agreeToSubscribe(parts, connection, message, undefined);
+  return subscribeWithToken(parts, connection, message, message.token);
 }
 
-/**
- * A subscribe that must wait: for its token to be verified, for this node to read as far as the client has, or for the
- * send queue to make room for a replay.
- */
-async function subscribeLater(
+async function subscribeWithToken(
   parts: HandlerParts,
   connection: Connection,
   message: Subscribe,
+  token: string,
 ): Promise<Refusal | undefined> {
-  let grant: SubscriptionGrant | undefined;
-  if (message.token !== undefined) {
-    const verified = await parts.verifier.verifySubscription(message.token);
-    if (typeof verified === "string") return refusal(verified);
-    if (verified.userId !== undefined && verified.userId !== connection.identity?.userId)
-      return refusal("forbidden", "Not allowed: the subscribe token is another user's");
-    grant = verified;
-  }
-  const untilMs = parts.clock.nowMs() + behindMs;
-  while (parts.subscriptions.isBehind(message) && parts.clock.nowMs() < untilMs && connection.isOpen)
+  const verified = await parts.verifier.verifySubscription(token);
+  if (typeof verified === "string") return refusal(verified);
+  if (verified.userId !== undefined && verified.userId !== connection.identity?.userId)
+    return refusal("forbidden", "Not allowed: the subscribe token is another user's");
+  return agreeToSubscribe(parts, connection, message, verified);
+}
+
+/** Asks those who must agree besides the rules, where there are such. */
+function agreeToSubscribe(
+  parts: HandlerParts,
+  connection: Connection,
+  message: Subscribe,
+  grant: SubscriptionGrant | undefined,
+): Outcome {
+  const { guard, subscriptions } = parts;
+  if (guard.subscribe === undefined) return subscribeInTime(parts, connection, message, grant);
+  const refused = subscriptions.refusalOf(connection, message, grant);
+  if (refused !== undefined) return refused;
+  return settled(guard.subscribe(connection, message), connection, (agreed) =>
+    subscribeInTime(parts, connection, agreed, grant),
+  );
+}
+
+/** Subscribes at once, or when this node has read as far as the client has, and the send queue has room for a replay. */
+function subscribeInTime(
+  parts: HandlerParts,
+  connection: Connection,
+  message: Subscribe,
+  grant: SubscriptionGrant | undefined,
+): Outcome {
+  const { subscriptions, replayQueueBytesMax } = parts;
+  const asksReplay = message.since !== undefined || message.history > 0;
+  const mustWait = asksReplay && (connection.queuedBytes > replayQueueBytesMax || subscriptions.isBehind(message));
+  if (mustWait) return subscribeLater(parts, connection, message, grant);
+  return subscriptions.subscribe(connection, message, grant);
+}
+
+async function subscribeLater(
+  { subscriptions, clock, replayQueueBytesMax }: HandlerParts,
+  connection: Connection,
+  message: Subscribe,
+  grant: SubscriptionGrant | undefined,
+): Promise<Refusal | undefined> {
+  const untilMs = clock.nowMs() + behindMs;
+  while (subscriptions.isBehind(message) && clock.nowMs() < untilMs && connection.isOpen)
     await setTimeout(behindPollMs);
-  await connection.queueBelow(parts.replayQueueBytesMax); // last: while a token was verified the queue may have filled
-  return parts.subscriptions.subscribe(connection, message, grant);
+  await connection.queueBelow(replayQueueBytesMax); // last: while this node caught up the queue may have filled
+  return subscriptions.subscribe(connection, message, grant);
 }
 
 /** For a node to catch up with the one that a client comes from; then the client is told that it cannot be. */
@@ -94,25 +129,36 @@ function authenticate(parts: HandlerParts, connection: Connection, message: Auth
 }
 
 function identify(
-  { connections, subscriptions, sweep, counters, clock }: HandlerParts,
+  parts: HandlerParts,
   connection: Connection,
-  { id }: Authenticate,
+  message: Authenticate,
   verified: Identity | TokenFault,
-): Refusal | undefined {
+): Outcome {
+  const { counters, guard } = parts;
   if (!connection.isOpen) return undefined;
   counters.authentications[typeof verified === "string" ? verified : "ok"] += 1;
   if (typeof verified === "string") return refusal(verified);
   if (connection.identity !== undefined && connection.identity.userId !== verified.userId)
     return refusal("forbidden", "Not allowed: the connection belongs to another user; open a new one");
-  connections.identify(connection, verified);
+  if (guard.authenticate === undefined) return identifyAs(parts, connection, message, verified);
+  return settled(guard.authenticate(connection, verified), connection, (identity) =>
+    identifyAs(parts, connection, message, identity),
+  );
+}
+
+function identifyAs(
+  { connections, subscriptions, sweep, clock }: HandlerParts,
+  connection: Connection,
+  { id }: Authenticate,
+  identity: Identity,
+): undefined {
+  connections.identify(connection, identity);
   sweep.tokenChanged(connection);
   connection.send({
     success: true,
     action: "authenticate",
     authenticated: true,
-    user_id: JSON.parse(verified.userIdJson),
-    role: verified.role,
-    expires_in: Math.max(0, verified.expiresAt - clock.unixSeconds()),
+    ...whoIs(identity, clock.unixSeconds()),
     id,
   });
   subscriptions.identified(connection);

@@ -3,8 +3,10 @@
  * a channel or a user never becomes a label, so the number of series is the same with ten channels and a million. A
  * node's name does where members are counted by node: as many as there are nodes.
  */
+import { type ApiCounters, apiCatalogue } from "./api-counters.ts";
 import { type BusSource, busCatalogue } from "./bus-catalogue.ts";
 import type { Counters } from "./counters.ts";
+import { guardCatalogue } from "./guard-catalogue.ts";
 import { counter, gauge, histogram, type LiveMetric, labelled } from "./metric.ts";
 
 /** What the gateway is at this moment, read at each scrape: cheap, synchronous, and never throwing. */
@@ -21,6 +23,10 @@ export interface Gauges {
   presenceMembers(): number;
   /** Their connections to those channels by the node that holds them: its incarnation. Only nodes that have some. */
   presenceConnections(): Readonly<Record<string, number>>;
+  /** Authorisation backends by the state of their circuit breaker. */
+  calloutBreakers(): Readonly<Record<"closed" | "open" | "half_open", number>>;
+  /** Tokens and users whose revocation is remembered. */
+  revocations(): number;
   draining(): 0 | 1;
   ready(): 0 | 1;
 }
@@ -33,9 +39,11 @@ export interface MetricSources {
   readonly node: string;
   /** Where the log is in Redis. */
   readonly bus?: (() => BusSource) | undefined;
+  /** Where this process answers the server API. */
+  readonly api?: ApiCounters | undefined;
 }
 
-export function catalogue({ counters, gauges, version, node, bus }: MetricSources): readonly LiveMetric[] {
+export function catalogue({ counters, gauges, version, node, bus, api }: MetricSources): readonly LiveMetric[] {
   return [
     gauge("tidegate_info", "Always 1; the labels name the version and the node.", "first", () => [
       { value: 1, labels: { version, node } },
@@ -107,6 +115,14 @@ export function catalogue({ counters, gauges, version, node, bus }: MetricSource
     gauge("tidegate_presence_connections", "Connections in presence channels by node, of all nodes.", "max", () =>
       labelled("node", gauges.presenceConnections()),
     ),
+    ...guardCatalogue(counters.guard, () => gauges.calloutBreakers()),
+    gauge(
+      "tidegate_revocations",
+      "Tokens and users whose tokens were ended before their time, remembered.",
+      "max",
+      () => gauges.revocations(),
+    ),
     ...(bus === undefined ? [] : busCatalogue(bus)),
+    ...(api === undefined ? [] : apiCatalogue(api)),
   ];
 }

@@ -5,6 +5,7 @@
 
 import { type CloseReason, closeReasons, type ErrorCode, errorCodes } from "../protocol/codes.ts";
 import { type Action, actions } from "../protocol/messages.ts";
+import { GuardCounters } from "./guard-counters.ts";
 import { LatencyHistogram } from "./latency-histogram.ts";
 
 export class Counters {
@@ -38,6 +39,8 @@ export class Counters {
   readonly deliveryLatency = new LatencyHistogram();
   /** From `append` until the log has it. */
   readonly appendLatency = new LatencyHistogram();
+  /** Hooks and call-outs. */
+  readonly guard = new GuardCounters();
 }
 
 export const handshakeStatuses = ["101", "400", "401", "403", "404", "426", "429", "503"] as const;

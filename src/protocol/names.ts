@@ -5,14 +5,15 @@
  * word, a last `>` for one word or more, `{user}` for the connection's own user id. Patterns are compared word by word
  * and never become regular expressions, so a hostile one costs no more than its length.
  */
-const NAME = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
+/** A well-formed name, apart from its length. */
+export const channelPattern = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
 const WORD_PATTERN = /^(?:[A-Za-z0-9_-]+|\*|\{user\})$/;
 
 export const channelBytesMax = 200;
 
 /** True for a well-formed channel name. Linear in the name, which is cut off at `channelBytesMax` first. */
 export function isChannelName(name: string): boolean {
-  return name.length <= channelBytesMax && NAME.test(name); // every allowed character is one byte
+  return name.length <= channelBytesMax && channelPattern.test(name); // every allowed character is one byte
 }
 
 /** True for a well-formed pattern. */

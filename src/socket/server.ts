@@ -193,6 +193,7 @@ export class SocketServer implements Topics {
         running.connections += 1;
         data.running = running;
         if (!this.#apps.includes(running)) this.#apps.push(running); // its handshake began before a renewal
+        admission.opened?.(connection);
         log.debug({ connection: connection.id, address: admission.address }, "connection opened");
         const greet = (): void => {
           connection.send(parts.welcome(connection, admission.authError));

@@ -33,9 +33,23 @@ export interface Admission {
   readonly identity: Identity | undefined;
   /** Why the token that came with the handshake was not accepted, where one is not required. */
   readonly authError: TokenFault | undefined;
-  /** The upgrade waited for a key: sending from inside it is not possible yet. */
+  /** The upgrade waited for a key, or for leave: sending from inside it is not possible yet. */
   readonly isLate: boolean;
+  /** To be told its connection. */
+  readonly opened?: ((connection: Connection) => void) | undefined;
 }
+
+/** A handshake that is otherwise accepted. */
+export interface Handshake {
+  readonly address: string;
+  readonly format: Format;
+  readonly identity: Identity | undefined;
+  readonly headers: ReadonlyMap<string, string>;
+  readonly query: URLSearchParams;
+}
+
+type Entry = Pick<Admission, "identity" | "opened">;
+type Decided = Pick<Admission, "identity" | "authError" | "opened"> | Rejection;
 
 export interface UpgradeParts {
   readonly verifier: TokenVerifier;
@@ -46,6 +60,8 @@ export interface UpgradeParts {
   readonly counters: Counters;
   readonly log: Log;
   readonly connections: Iterable<Connection>;
+  /** Asks who must agree to a handshake, and as whom it is let in; `undefined` where nobody is asked. Never rejects. */
+  readonly connect: ((handshake: Handshake) => Entry | Rejection | Promise<Entry | Rejection>) | undefined;
   /** Why no more connections are taken at present; `undefined` where they are. */
   closedFor(): Rejection | undefined;
 }
@@ -58,23 +74,36 @@ export function upgrade(parts: UpgradeParts, res: HttpResponse, req: HttpRequest
   const { address, negotiated, token } = checked;
   const verified =
     token === undefined ? undefined : token === "conflict" ? "invalid_token" : parts.verifier.verify(token.token);
-  const finish = (result: Identity | TokenFault | undefined, isLate: boolean): void => {
-    const decided = decide(parts, result);
-    if (isRejection(decided)) return reject(parts, res, request, decided);
-    if (!parts.addresses.take(address)) return reject(parts, res, request, tooManyFromAddress);
+  const finish = (decided: Decided, isLate: boolean): void => {
+    if (isRejection(decided)) {
+      if (isCounted) parts.addresses.release(address);
+      return reject(parts, res, request, decided);
+    }
     parts.counters.handshakes["101"] += 1;
     const { headers } = request;
     const state: Admission = { address, format: negotiated.format, ...decided, isLate };
     const key = headers.get("sec-websocket-key") ?? "";
     res.upgrade({ state }, key, negotiated.subprotocol, headers.get("sec-websocket-extensions") ?? "", context);
   };
-  if (!(verified instanceof Promise)) return finish(verified, false);
+  let isCounted = false;
+  const decideAll = (result: Identity | TokenFault | undefined): Decided | Promise<Decided> => {
+    const decided = decide(parts, result);
+    if (isRejection(decided)) return decided;
+    isCounted = parts.addresses.take(address); // before anybody is asked: one address must not keep them all busy
+    if (!isCounted) return tooManyFromAddress;
+    return agree(parts, { address, format: negotiated.format, ...request }, decided);
+  };
+  const decided = verified instanceof Promise ? verified.then(decideAll) : decideAll(verified);
+  if (!(decided instanceof Promise)) return finish(decided, false);
   let isAborted = false;
   res.onAborted(() => {
     isAborted = true;
   });
-  verified.then((result) => {
-    if (isAborted) return;
+  decided.then((result) => {
+    if (isAborted) {
+      if (isCounted) parts.addresses.release(address);
+      return;
+    }
     const finishLate = (): void => finish(result, true);
     // In a cork of its own uWebSockets.js may close the new socket at once: cork() goes on to read the response that is
     // none any more (its issue 1928). While another socket is corked, cork() calls its task and does nothing else.
@@ -105,7 +134,7 @@ function check(parts: UpgradeParts, request: HandshakeRequest): Checked | Reject
 function decide(
   { authRequired, counters, closedFor }: UpgradeParts,
   result: Identity | TokenFault | undefined,
-): { identity: Identity | undefined; authError: TokenFault | undefined } | Rejection {
+): Decided {
   if (result !== undefined) counters.authentications[typeof result === "string" ? result : "ok"] += 1;
   const closed = closedFor(); // asked again: keys may have taken their time
   if (closed !== undefined) return closed;
@@ -113,6 +142,20 @@ function decide(
   if (!authRequired) return { identity: undefined, authError: result };
   if (result === "unavailable") return { status: "503", error: "Token cannot be checked now", retryAfterSeconds: 5 };
   return { status: "401", error: result === "token_expired" ? "Token expired" : "A valid token is required" };
+}
+
+/** What those who must agree make of a handshake that the token and the limits allow. */
+function agree(
+  { connect, closedFor }: UpgradeParts,
+  handshake: Omit<Handshake, "identity">,
+  decided: Exclude<Decided, Rejection>,
+): Decided | Promise<Decided> {
+  if (connect === undefined) return decided;
+  const { authError } = decided;
+  const entry = connect({ ...handshake, identity: decided.identity });
+  const admit = (given: Entry | Rejection): Decided => (isRejection(given) ? given : { authError, ...given });
+  if (!(entry instanceof Promise)) return admit(entry);
+  return entry.then((given) => closedFor() ?? admit(given)); // asked again: the answer may have taken its time
 }
 
 const tooManyFromAddress: Rejection = {

@@ -15,6 +15,8 @@ describe("secrets", () => {
           keys: [{ algorithm: "HS256", secret, kid: "a" }],
           jwksUrl: "https://me:hunter2@a.example/keys",
         },
+        callouts: { secret, connect: { url: "https://a.example/?key=hunter2" } },
+        api: { keys: [secret, { name: "shop", key: `${secret}2` }] },
         redis: { password: "hunter2" },
         tls: { certFile: file, keyFile: file, passphrase: "hunter2" },
       },
@@ -23,6 +25,10 @@ describe("secrets", () => {
     assert.doesNotMatch(JSON.stringify(masked), /hunter2/);
     assert.equal(masked.auth.jwksUrl, "https://********@a.example/keys");
     assert.equal(masked.auth.keys[0]?.kid, "a");
+    assert.deepEqual(
+      masked.api.keys.map(({ name }) => name),
+      ["key 1", "shop"],
+    );
     assert.deepEqual(masked.channels, config.channels);
     assert.match(JSON.stringify(config), /hunter2/);
   });
@@ -69,6 +75,10 @@ describe("secrets", () => {
     ["a secret in place of the list of keys", { auth: { keys: ["hunter2"] } }],
     ["a short secret of a key", { auth: { keys: [{ algorithm: "HS256", secret: "hunter2" }] } }],
     ["a list of secrets", { auth: { secret: ["hunter2"] } }],
+    ["a short API key", { api: { keys: ["hunter2"] } }],
+    ["an API key in place of the list", { api: { keys: "hunter2" } }],
+    ["an API key in place of its section", { api: "hunter2" }],
+    ["a map with a short API key", { api: { keys: [{ key: "hunter2" }] } }],
     ["a misspelt key", { auth: { sercet: "hunter2" }, redis: { pasword: "hunter2" } }],
     ["a password in place of its section", { redis: "hunter2" }],
     ["a password in a URL", { auth: { jwksUrl: "ftp://me:hunter2@a.example/" } }],
@@ -96,6 +106,7 @@ describe("secrets", () => {
     "TIDEGATE_AUTH",
     "TIDEGATE_AUTH__KEYS",
     "TIDEGATE_AUTH__SECRET",
+    "TIDEGATE_API__KEYS",
     "TIDEGATE_SECRET",
     "TIDEGATE_TLS",
   ]) {

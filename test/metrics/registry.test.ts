@@ -27,7 +27,9 @@ function createSources(node = "a") {
     historyMessages: () => state.messages,
     historyBytes: () => state.bytes,
     presenceMembers: () => state.members,
+    revocations: () => 0,
     presenceConnections: () => ({ a: 3, b: state.members }),
+    calloutBreakers: () => ({ closed: 2, open: 1, half_open: 0 }),
     ready: () => flags.ready,
     draining: () => flags.draining,
   };
@@ -118,6 +120,8 @@ describe("the text of /metrics", () => {
     counters.handshakes["101"] = 15;
     counters.authentications.token_expired = 16;
     counters.recoveries.failed = 17;
+    counters.guard.hookCalls.onMessage.timed_out = 18;
+    counters.guard.calloutDecisions.publish.unanswered = 19;
     const expected = {
       tidegate_frames_received_total: 3,
       tidegate_received_bytes_total: 300,
@@ -137,6 +141,8 @@ describe("the text of /metrics", () => {
       'tidegate_handshakes_total{status="101"}': 15,
       'tidegate_authentications_total{result="token_expired"}': 16,
       'tidegate_recoveries_total{result="failed"}': 17,
+      'tidegate_hook_calls_total{hook="onMessage",outcome="timed_out"}': 18,
+      'tidegate_callout_decisions_total{event="publish",decision="unanswered"}': 19,
     };
     const series = parse(await registry.text());
     for (const [name, value] of Object.entries(expected)) assert.equal(series.get(name), value, name);
@@ -157,6 +163,7 @@ describe("the text of /metrics", () => {
       tidegate_history_messages: 5,
       tidegate_history_bytes: 6,
       tidegate_presence_members: 7,
+      'tidegate_callout_breakers{state="open"}': 1,
       tidegate_ready: 0,
       tidegate_draining: 1,
       'tidegate_info{version="1.2.3",node="a"}': 1,

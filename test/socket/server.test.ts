@@ -64,6 +64,7 @@ async function startServer(t: TestContext) {
     counters,
     log,
     closedFor: () => undefined,
+    connect: undefined,
     connections,
     receiver,
     sweep,

@@ -2,6 +2,7 @@
 import type { TestContext } from "node:test";
 import { loadConfig } from "../../src/config/load-config.ts";
 import { type Gateway, startGateway } from "../../src/gateway/gateway.ts";
+import type { Hooks } from "../../src/guard/hooks.ts";
 import { createLog } from "../../src/log/log.ts";
 
 export interface TestGateway extends Gateway {
@@ -22,7 +23,11 @@ export const testSecret = "a secret of the test suite, 32+ bytes";
  * Starts a gateway. `settings` are configuration keys over the defaults, which here mean: free ports, no message limit,
  * the test secret, no waiting in a drain.
  */
-export async function startTestGateway(t: TestContext, settings: Record<string, unknown> = {}): Promise<TestGateway> {
+export async function startTestGateway(
+  t: TestContext,
+  settings: Record<string, unknown> = {},
+  hooks?: Hooks,
+): Promise<TestGateway> {
   const logLines: Record<string, unknown>[] = [];
   const defaults = {
     host: "127.0.0.1",
@@ -35,7 +40,7 @@ export async function startTestGateway(t: TestContext, settings: Record<string, 
   const auth = { secret: testSecret, ...(settings.auth as object | undefined) };
   const { config } = loadConfig({ env: {}, flags: { ...defaults, ...settings, auth } });
   const log = createLog(config.log, { write: (line) => void logLines.push(JSON.parse(line)) });
-  const gateway = await startGateway(config, log);
+  const gateway = await startGateway(config, log, hooks);
   let isStopped = false;
   const stop: Gateway["stop"] = async (drain) => {
     if (isStopped) return;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { didYouMean, nearest } from "../../src/config/nearest.ts";
+import { didYouMean, nearest } from "../../src/text/nearest.ts";
 
 describe("the nearest known word", () => {
   it("is the one with the fewest slips, whatever the letter case", () => {

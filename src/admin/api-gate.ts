@@ -1,0 +1,106 @@
+/**
+ * Who may use the server API, decided from the headers alone, before a byte of the body is kept.
+ *
+ * The rule without keys: only this machine, and no web page in its browsers. So the peer must be a loopback address with
+ * no proxy in front, the `Host` no foreign name, the `Origin` none or this port's own; with JSON as the only content
+ * type, a page elsewhere cannot even send a request without asking first, and it is never answered.
+ */
+import { isIP } from "node:net";
+import type { ApiKeys } from "../auth/api-keys.ts";
+import { TokenBuckets } from "../limit/token-buckets.ts";
+import type { HttpRequest, HttpResponse } from "../uws/uws.ts";
+import { type ApiRefusal, refusal } from "./api-reply.ts";
+import { createHostCheck, isLoopback } from "./host-check.ts";
+
+export interface GateOptions {
+  /** What the port is bound to. */
+  readonly host: string;
+  readonly keys: ApiKeys;
+  /** Of one key; 0: no limit. */
+  readonly requestsPerSecondMax: number;
+}
+
+export class ApiGate {
+  readonly #keys: ApiKeys;
+  readonly #isAllowedHost: (hostHeader: string) => boolean;
+  readonly #mustCheckPeer: boolean;
+  readonly #buckets: TokenBuckets | undefined; // [key]
+  #allowedHost = ""; // the one that was allowed last: it is nearly always the same
+
+  constructor({ host, keys, requestsPerSecondMax }: GateOptions) {
+    this.#keys = keys;
+    // Bound to all addresses, a page could give this machine a name of its own; only a key keeps it out then.
+    this.#isAllowedHost = createHostCheck(keys.count === 0 && isIP(host) !== 0 ? "localhost" : host);
+    this.#mustCheckPeer = !isLoopback(host); // bound to loopback, the system lets nobody else in
+    if (requestsPerSecondMax > 0)
+      this.#buckets = new TokenBuckets(requestsPerSecondMax, requestsPerSecondMax / 1000, Math.max(1, keys.count));
+  }
+
+  /** Why the request is refused, or `undefined`. Hot path. */
+  check(request: HttpRequest, response: HttpResponse): ApiRefusal | undefined {
+    const host = request.getHeader("host");
+    if (host !== this.#allowedHost) {
+      if (!this.#isAllowedHost(host)) return wrongHost;
+      this.#allowedHost = host;
+    }
+    const origin = request.getHeader("origin");
+    if (origin !== "" && origin !== `http://${host}`) return wrongOrigin;
+    if (request.getQuery()) return hasQuery;
+    const key = this.#keys.count === 0 ? this.#keyless(request, response) : this.#keyOf(request);
+    if (typeof key !== "number") return key;
+    if (this.#buckets === undefined) return undefined;
+    const nowMs = performance.now();
+    if (this.#buckets.take(key, 1, nowMs)) return undefined;
+    const seconds = Math.ceil(this.#buckets.waitMs(key, 1, nowMs) / 1000);
+    return { ...tooMany, headers: { "Retry-After": String(Math.max(1, seconds)) } };
+  }
+
+  #keyOf(request: HttpRequest): number | ApiRefusal {
+    const authorization = request.getHeader("authorization");
+    const presented = authorization === "" ? request.getHeader("x-api-key") : bearer(authorization);
+    if (presented === "") return noKey;
+    const key = this.#keys.find(presented);
+    return key === -1 ? wrongKey : key;
+  }
+
+  #keyless(request: HttpRequest, response: HttpResponse): 0 | ApiRefusal {
+    if (this.#mustCheckPeer && !isLoopbackPeer(response.getRemoteAddress())) return notLoopback;
+    const isForwarded = request.getHeader("x-forwarded-for") !== "" || request.getHeader("forwarded") !== "";
+    return isForwarded ? notLoopback : 0;
+  }
+}
+
+/** The scheme's name is in any letter case (RFC 9110, section 11.1). */
+function bearer(authorization: string): string {
+  return /^bearer +(\S+)$/i.exec(authorization)?.[1] ?? "";
+}
+
+/** The bytes of an address, of either family. */
+function isLoopbackPeer(address: ArrayBuffer): boolean {
+  const bytes = new Uint8Array(address);
+  if (bytes.length === 4) return bytes[0] === 127;
+  const isMapped = bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 255 && bytes[11] === 255;
+  return isMapped ? bytes[12] === 127 : bytes[15] === 1 && bytes.subarray(0, 15).every((byte) => byte === 0);
+}
+
+const unauthorized = { "WWW-Authenticate": 'Bearer realm="Tidegate"' };
+const wrongHost = refusal(403, "forbidden", "Host not allowed: use an IP address, localhost or adminHost in the URL");
+const wrongOrigin = refusal(403, "forbidden", "Origin not allowed: this API is for backends, not for web pages");
+const hasQuery = refusal(
+  400,
+  "invalid_call",
+  "No query string is taken: arguments go into the body, an API key into the header Authorization: Bearer KEY",
+);
+const noKey = refusal(
+  401,
+  "unauthorized",
+  "An API key is needed: Authorization: Bearer KEY, or X-API-Key: KEY",
+  unauthorized,
+);
+const wrongKey = refusal(401, "unauthorized", "The API key is not one of api.keys", unauthorized);
+const notLoopback = refusal(
+  403,
+  "forbidden",
+  "Without api.keys this API answers only requests of this machine that no proxy forwarded",
+);
+const tooMany = refusal(429, "rate_limited", "Too many requests of this API key: see api.requestsPerSecondMax");

@@ -1,0 +1,73 @@
+/**
+ * What is to be read below `/api`: the document, the page, and for a path that is none the words that lead to one.
+ *
+ * The rule: paths count as they are written. One that means a call and is spelt otherwise (a `%2e`, two slashes, another
+ * letter case) is never taken for it, but told what it would be.
+ */
+import { callNames, callPath } from "../calls/call-table.ts";
+import { didYouMean } from "../text/nearest.ts";
+import { apiPage, apiPagePolicy } from "./api-page.ts";
+import { refusal, refusalReply } from "./api-reply.ts";
+import type { ApiOptions } from "./api-server.ts";
+import { openApiDocument } from "./openapi.ts";
+import type { Reply } from "./reply.ts";
+
+export interface ApiPages {
+  /** Those that are read by GET. */
+  readonly paths: readonly string[];
+  /** The answer to GET, or to any method on a path that is none; `undefined` for what is not below `/api`. */
+  reply(path: string): Reply | undefined;
+}
+
+export function createApiPages(version: string, { keys, counters }: Pick<ApiOptions, "keys" | "counters">): ApiPages {
+  const document = openApiDocument(version, keys.count > 0);
+  const pages: Readonly<Record<string, Reply>> = {
+    "/api": {
+      status: 200,
+      contentType: "text/html; charset=utf-8",
+      body: apiPage(document),
+      headers: { "Content-Security-Policy": apiPagePolicy(), "X-Frame-Options": "DENY" },
+    },
+    "/api/openapi.json": {
+      status: 200,
+      contentType: "application/json; charset=utf-8",
+      body: `${JSON.stringify(document, null, 2)}\n`,
+    },
+  };
+  const paths = Object.keys(pages);
+  const known = [...paths, ...callNames.map(callPath)];
+  return {
+    paths,
+    reply(path) {
+      if (Object.hasOwn(pages, path)) return pages[path];
+      const meant = plainPath(path);
+      if (!/^\/api(?:\/|$)/.test(meant)) return undefined;
+      counters.count("none", 404);
+      const guess = known.includes(meant) ? `; did you mean ${meant}?` : didYouMean(meant.slice(0, guessedMax), known);
+      return refusalReply(refusal(404, "not_found", `No such path${guess || "; see /api"}`));
+    },
+  };
+}
+
+/** Longer ones are no slip of the pen, and costly to compare. */
+const guessedMax = 100;
+
+/** What a forgiving server would take `path` for. */
+function plainPath(path: string): string {
+  const segments: string[] = [];
+  for (const segment of decoded(path)
+    .toLowerCase()
+    .split(/[/\\]+/)) {
+    if (segment === "..") segments.pop();
+    else if (segment !== "." && segment !== "") segments.push(segment);
+  }
+  return `/${segments.join("/")}`;
+}
+
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * From what a caller sent to the call's result: checked, carried out, and its fault told in words.
+ *
+ * The rule: whatever comes in, a call ends with its result or with a `CallError`; what was not foreseen is logged here
+ * and told as `internal`.
+ */
+import type { z } from "zod";
+import type { Log } from "../log/log.ts";
+import { jsonFault } from "../protocol/json-value.ts";
+import { didYouMean } from "../text/nearest.ts";
+import { batchItem, channelRule } from "./call-schemas.ts";
+import {
+  type CallContext,
+  type CallName,
+  type CallRow,
+  callNames,
+  callTable,
+  type Doors,
+  errorAnswer,
+  type IssuedToken,
+  type ItemAnswer,
+  isBatchable,
+  type TokenCall,
+} from "./call-table.ts";
+import { CallError, type Calls } from "./calls.ts";
+
+export interface CallLimits {
+  /** Levels of arrays and objects in a published message. */
+  readonly depthMax: number;
+  readonly batchItemsMax: number;
+}
+
+/** Faults told of one call, at most. */
+const faultsMax = 3;
+const shownLengthMax = 80;
+
+export class CallRunner implements CallContext {
+  readonly calls: Calls;
+  readonly #doors: Doors;
+  readonly #limits: CallLimits;
+  readonly #log: Pick<Log, "error">;
+
+  constructor(doors: Doors, limits: CallLimits, log: Pick<Log, "error">) {
+    this.calls = doors.calls;
+    this.#doors = doors;
+    this.#limits = limits;
+    this.#log = log;
+  }
+
+  issueToken = (call: TokenCall): IssuedToken => this.#doors.issueToken(call);
+  explain: Doors["explain"] = (call) => this.#doors.explain(call);
+  batch = (items: readonly unknown[]): Promise<readonly ItemAnswer[]> => this.#batch(items);
+
+  /**
+   * Carries out the call `name` with what was parsed of its JSON text. What can be said at once is thrown, everything
+   * else rejects; see `callErrorOf`.
+   */
+  run(name: CallName, params: unknown): Promise<unknown> {
+    const { input, run }: CallRow = callTable[name];
+    const checked = input.safeParse(params);
+    if (!checked.success) throw refusalOf(name, checked.error.issues, params, input);
+    const call = checked.data as { readonly message?: unknown };
+    if (call.message !== undefined) this.#checkDepth(name, call.message);
+    return run(call as never, this);
+  }
+
+  /** `error` as a `CallError`; one that was not foreseen is logged. */
+  callErrorOf(name: string, error: unknown): CallError {
+    if (error instanceof CallError) return error;
+    this.#log.error({ err: error, call: name }, "cannot carry out a call");
+    return new CallError("internal", "Internal error: the gateway's log tells why");
+  }
+
+  /** Starts one after the other, so that calls for one channel keep their order; they are awaited together. */
+  async #batch(items: readonly unknown[]): Promise<readonly ItemAnswer[]> {
+    const { batchItemsMax } = this.#limits;
+    if (items.length > batchItemsMax)
+      throw new CallError("too_large", `cannot batch: calls must be ${batchItemsMax} at most, got ${items.length}`);
+    return Promise.all(items.map((item) => this.#item(item)));
+  }
+
+  #item(item: unknown): Promise<ItemAnswer> | ItemAnswer {
+    let name = "batch";
+    const failed = (error: unknown): ItemAnswer => errorAnswer(this.callErrorOf(name, error));
+    try {
+      if (item instanceof CallError) throw item;
+      const checked = batchItem.safeParse(item);
+      if (!checked.success) throw refusalOf("batch", checked.error.issues, item, batchItem);
+      const { method, params = {} } = checked.data;
+      if (!isBatchable(method)) throw unknownMethod(method);
+      name = method;
+      return this.run(method, params).then((result) => ({ result }), failed);
+    } catch (error) {
+      return failed(error);
+    }
+  }
+
+  /** Its size is for whoever writes it as text, which is done once. */
+  #checkDepth(name: CallName, message: unknown): void {
+    const { depthMax } = this.#limits;
+    const fault = jsonFault(message, depthMax);
+    if (fault === undefined) return;
+    throw new CallError("invalid_call", `cannot ${name}: message must be a ${fault} (${depthMax} levels at most)`);
+  }
+}
+
+function unknownMethod(method: string): CallError {
+  const rule = method === "batch" ? "another call than batch" : `a call${didYouMean(method, callNames)}`;
+  return new CallError("invalid_call", `cannot batch: method must be ${rule}, got ${shown(method)}`);
+}
+
+/** What is wrong, in words. A name of a channel that is none has a code of its own. */
+function refusalOf(name: string, issues: readonly z.core.$ZodIssue[], given: unknown, schema: z.ZodType): CallError {
+  const isChannel = issues.every(({ message, path }) => message === channelRule && isText(valueAt(given, path)));
+  const faults = issues.slice(0, faultsMax).map((issue) => described(issue, given, schema));
+  return new CallError(isChannel ? "invalid_channel" : "invalid_call", `cannot ${name}: ${faults.join("; ")}`);
+}
+
+function described(issue: z.core.$ZodIssue, given: unknown, schema: z.ZodType): string {
+  const { path } = issue;
+  if (issue.code === "unrecognized_keys") {
+    const known = path.length === 0 ? fieldsOf(schema) : [];
+    const at = path.length === 0 ? "" : `${pathText(path)}.`;
+    return issue.keys.map((key) => `${at}${key} is not a known field${didYouMean(key, known)}`).join("; ");
+  }
+  const place = path.length === 0 ? "it" : pathText(path);
+  return `${place} must be ${issue.message}, got ${shown(valueAt(given, path))}`;
+}
+
+function fieldsOf(schema: z.ZodType): readonly string[] {
+  return Object.keys((schema as { readonly shape?: object }).shape ?? {});
+}
+
+/** `users[0]`, `since.offset`. */
+function pathText(path: readonly PropertyKey[]): string {
+  return path.reduce<string>(
+    (text, part) => (typeof part === "number" ? `${text}[${part}]` : `${text}${text === "" ? "" : "."}${String(part)}`),
+    "",
+  );
+}
+
+function shown(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (typeof value === "object" && value !== null) return "an object";
+  const json = JSON.stringify(value);
+  return json.length <= shownLengthMax ? json : `${json.slice(0, shownLengthMax)}…`;
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (at, part) => (typeof at === "object" && at !== null ? (at as Record<PropertyKey, unknown>)[part] : undefined),
+    value,
+  );
+}
+
+const isText = (value: unknown): boolean => typeof value === "string";

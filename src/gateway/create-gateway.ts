@@ -1,0 +1,149 @@
+/**
+ * A gateway inside another program, as the WebSocket guide embeds its handler: made from options, started and stopped by
+ * the program, asked and told by calls, and asking the program by hooks.
+ *
+ * The rule: the options are the configuration file's, checked by the same schema. The environment and the command line
+ * are the program's own, and are not read.
+ */
+import type { z } from "zod";
+import { CallRunner } from "../calls/call-runner.ts";
+import type { TokenCall } from "../calls/call-table.ts";
+import {
+  type Affected,
+  CallError,
+  type ConnectionInfo,
+  type ConnectionsCall,
+  type DisconnectCall,
+  type Page,
+  type PublishCall,
+  type Published,
+} from "../calls/calls.ts";
+import { type ExplainCall, explainCall } from "../calls/explain-call.ts";
+import { issueToken } from "../calls/issue-token.ts";
+import { ConfigError } from "../config/config-error.ts";
+import type { configSchema } from "../config/config-schema.ts";
+import { loadConfig } from "../config/load-config.ts";
+import type { Hooks } from "../guard/hooks.ts";
+import { createLog, type Log } from "../log/log.ts";
+import { hookNames } from "../metrics/guard-counters.ts";
+import { type Gateway, startGateway } from "./gateway.ts";
+
+type Settings = z.input<typeof configSchema>;
+
+/** The keys of the configuration file; `hooks` has the functions too, and `log` may be a log of the program's own. */
+export interface GatewayOptions extends Omit<Settings, "hooks" | "log"> {
+  readonly hooks?: (Hooks & Settings["hooks"]) | undefined;
+  readonly log?: Log | Settings["log"] | undefined;
+}
+
+export interface EmbeddedGateway {
+  /** Resolves once clients can connect. Rejects where a port, a key or a certificate cannot be had. */
+  start(): Promise<void>;
+  /** Drains as configured, or as told; resolves when everything is closed and no hook is waited for. */
+  stop: Gateway["stop"];
+  /** The ports that were opened. Throw while it is not running. */
+  readonly port: number;
+  readonly adminPort: number;
+  /** Resolves once the log has the message. Rejects with `CallError`, as the others do. */
+  publish(call: PublishCall): Promise<Published>;
+  /** Publishes in the order given; one result for each, in that order. */
+  broadcastBatch(calls: readonly PublishCall[]): Promise<readonly (Published | CallError)[]>;
+  disconnect(call: DisconnectCall): Promise<Affected>;
+  connections(call?: ConnectionsCall): Promise<Page<ConnectionInfo>>;
+}
+
+/** Throws `ConfigError` with everything that is wrong with `options`. Opens nothing before `start()`. */
+export function createGateway(options: GatewayOptions = {}): EmbeddedGateway {
+  const { hooks, settings } = separated(options);
+  const { config, warnings } = loadConfig({ env: {}, flags: {}, embedded: settings });
+  refuseWhatCannotBeEmbedded(config, hooks);
+  const log = isLog(options.log) ? options.log : createLog(config.log);
+
+  let running: Gateway | undefined;
+  let isBusy = false; // starting or stopping
+  const opened = (what: string): Gateway => {
+    if (running === undefined) throw new CallError("unavailable", `cannot ${what}: the gateway is not running`);
+    return running;
+  };
+  /** Checks the call as if it had come by HTTP, and carries it out. */
+  const run = async <T>(name: "publish" | "disconnect" | "connections", call: unknown): Promise<T> => {
+    const doors = {
+      calls: opened(name).calls,
+      issueToken: (wanted: TokenCall) => issueToken(config.auth, wanted),
+      explain: (asked: ExplainCall) => explainCall(config.channels, asked),
+    };
+    const runner = new CallRunner(doors, { ...config, ...config.api }, log);
+    try {
+      return (await runner.run(name, call)) as T;
+    } catch (error) {
+      throw runner.callErrorOf(name, error);
+    }
+  };
+  const publish = (call: PublishCall): Promise<Published> => run("publish", call);
+  return {
+    async start() {
+      if (running !== undefined || isBusy) throw new Error("cannot start gateway: it is running already");
+      isBusy = true;
+      try {
+        for (const warning of warnings) log.warn({ warning }, "configuration");
+        running = await startGateway(config, log, hooks);
+      } finally {
+        isBusy = false;
+      }
+    },
+    async stop(drain) {
+      const gateway = running;
+      if (gateway === undefined || isBusy) return;
+      isBusy = true;
+      try {
+        await gateway.stop(drain);
+        running = undefined;
+      } finally {
+        isBusy = false;
+      }
+    },
+    get port() {
+      return opened("tell port").port;
+    },
+    get adminPort() {
+      return opened("tell adminPort").adminPort;
+    },
+    publish,
+    broadcastBatch: (batch) => Promise.all(batch.map((call) => publish(call).catch((error: CallError) => error))),
+    disconnect: (call) => run("disconnect", call),
+    connections: (call = {}) => run("connections", call),
+  };
+}
+
+/** The hook functions, `undefined` where there are none, and what is left for the schema. */
+function separated({ hooks = {}, log, ...rest }: GatewayOptions): { hooks: Hooks | undefined; settings: object } {
+  const given = hookNames.filter((name) => hooks[name] !== undefined); // methods of a class are found too
+  const wrong = given.filter((name) => typeof hooks[name] !== "function");
+  if (wrong.length > 0) {
+    const text = (name: keyof Hooks) => `must be a function, got a ${typeof hooks[name]}`;
+    throw new ConfigError(wrong.map((name) => ({ source, key: `hooks.${name}`, text: text(name) })));
+  }
+  const isPlain = Object.getPrototypeOf(hooks) === Object.prototype; // an object of a class has fields of its own
+  const others = Object.entries(isPlain ? hooks : {}).filter(([name]) => !(given as string[]).includes(name));
+  return {
+    hooks: given.length === 0 ? undefined : hooks,
+    settings: { ...rest, hooks: Object.fromEntries(others), ...(!isLog(log) && { log }) },
+  };
+}
+
+function refuseWhatCannotBeEmbedded(
+  { workers, hooks: { module } }: ReturnType<typeof loadConfig>["config"],
+  hooks: Hooks | undefined,
+): void {
+  if (workers === "auto" || workers > 1) {
+    const text = `must be 0 or 1 where a program embeds the gateway, got ${workers}: several processes are run by \`tidegate serve\`, with hooks.module`;
+    throw new ConfigError([{ source, key: "workers", text }]);
+  }
+  if (hooks !== undefined && module !== "")
+    throw new ConfigError([{ source, key: "hooks.module", text: "must be empty beside hooks that are functions" }]);
+}
+
+const source = "createGateway";
+
+const isLog = (log: unknown): log is Log =>
+  typeof log === "object" && log !== null && "info" in log && typeof log.info === "function";

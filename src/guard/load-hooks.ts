@@ -1,0 +1,29 @@
+/** The hooks of a module: its exports of these names, or those of its default export. */
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { hookNames } from "../metrics/guard-counters.ts";
+import type { Hooks } from "./hooks.ts";
+
+/** `file` is taken from the working directory. Throws where it cannot be imported, or has no hook. */
+export async function loadHooks(file: string): Promise<Hooks> {
+  let module: Record<string, unknown>;
+  try {
+    module = await import(pathToFileURL(resolve(file)).href);
+  } catch (cause) {
+    throw new Error(`cannot load hooks: hooks.module must be a module, got ${file} (${(cause as Error).message})`, {
+      cause,
+    });
+  }
+  return checkedHooks({ ...(module.default as object | undefined), ...module }, `hooks.module ${file}`);
+}
+
+/** The hooks among what `given` has. Throws where one is no function, and where there is none. */
+export function checkedHooks(given: Readonly<Record<string, unknown>>, source: string): Hooks {
+  const named = hookNames.filter((name) => given[name] !== undefined);
+  for (const name of named) {
+    if (typeof given[name] !== "function")
+      throw new TypeError(`cannot use hooks: ${name} of ${source} must be a function, got ${typeof given[name]}`);
+  }
+  if (named.length === 0) throw new TypeError(`cannot use hooks: ${source} must have one of ${hookNames.join(", ")}`);
+  return given as Hooks;
+}
