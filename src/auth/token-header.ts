@@ -5,6 +5,7 @@
  * Source: RFC 7515, section 4.1.
  */
 import { type Algorithm, algorithms } from "./auth-options.ts";
+import { RecentMap } from "./recent-map.ts";
 
 export interface TokenHeader {
   readonly algorithm: Algorithm;
@@ -24,9 +25,22 @@ export function readTokenHeader(token: string): TokenHeader | undefined {
   if (token.length > tokenCharactersMax) return undefined;
   const end = token.indexOf(".");
   if (end <= 0) return undefined;
+  const encoded = token.slice(0, end);
+  let header = headers.get(encoded);
+  if (header === undefined) {
+    header = decodeHeader(encoded);
+    if (header !== undefined) headers.set(encoded, header);
+  }
+  return header;
+}
+
+/** An issuer writes the same header into all of its tokens. */
+const headers = new RecentMap<string, TokenHeader>(100);
+
+function decodeHeader(encoded: string): TokenHeader | undefined {
   let header: unknown;
   try {
-    header = JSON.parse(Buffer.from(token.slice(0, end), "base64url").toString());
+    header = JSON.parse(Buffer.from(encoded, "base64url").toString());
   } catch {
     return undefined;
   }

@@ -25,7 +25,8 @@ export class Connections {
   readonly #self: NodeIdentity;
   readonly #transport: Transport;
   readonly #bySlot: (Connection | undefined)[] = []; // [slot]
-  readonly #byUser = new Map<string, Set<Connection>>();
+  /** Most users have one connection: a set of its own for each would cost 250 bytes. */
+  readonly #byUser = new Map<string, Connection | Set<Connection>>();
   readonly #openListeners: ((connection: Connection) => void)[] = [];
   readonly #closeListeners: ((connection: Connection) => void)[] = [];
   #count = 0;
@@ -103,7 +104,8 @@ export class Connections {
   }
 
   byUser(userId: string): Iterable<Connection> {
-    return this.#byUser.get(userId) ?? [];
+    const found = this.#byUser.get(userId);
+    return found === undefined ? [] : found instanceof Connection ? [found] : found;
   }
 
   /** All open connections, in slot order. Safe while connections close. */
@@ -119,15 +121,16 @@ export class Connections {
     return `${this.#self.incarnation}.${connection.id.toString(36)}`;
   }
 
-  #addUser(connection: Connection, identity: Identity): void {
-    const connections = this.#byUser.get(identity.userId);
-    if (connections === undefined) this.#byUser.set(identity.userId, new Set([connection]));
-    else connections.add(connection);
+  #addUser(connection: Connection, { userId }: Identity): void {
+    const found = this.#byUser.get(userId);
+    if (found === undefined) this.#byUser.set(userId, connection);
+    else if (found instanceof Connection) this.#byUser.set(userId, new Set([found, connection]));
+    else found.add(connection);
   }
 
-  #removeUser(connection: Connection, identity: Identity): void {
-    const connections = this.#byUser.get(identity.userId);
-    connections?.delete(connection);
-    if (connections?.size === 0) this.#byUser.delete(identity.userId);
+  #removeUser(connection: Connection, { userId }: Identity): void {
+    const found = this.#byUser.get(userId);
+    if (found === connection) this.#byUser.delete(userId);
+    else if (found instanceof Set && found.delete(connection) && found.size === 0) this.#byUser.delete(userId);
   }
 }

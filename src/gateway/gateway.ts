@@ -19,7 +19,6 @@ import { Members } from "../channel/presence.ts";
 import { Subscriptions } from "../channel/subscriptions.ts";
 import { systemClock } from "../clock/clock.ts";
 import type { Config } from "../config/config-schema.ts";
-import type { Connection } from "../connection/connection.ts";
 import { Connections } from "../connection/connections.ts";
 import { slotsMax } from "../connection/slots.ts";
 import { SlowConsumers } from "../connection/slow-consumers.ts";
@@ -42,7 +41,7 @@ import { drainConnections, returnSpreadMs } from "./drain.ts";
 import { gaugesOf } from "./gauges.ts";
 import { startGuard } from "./start-guard.ts";
 import { version } from "./version.ts";
-import { welcomeFrame } from "./welcome.ts";
+import { createWelcome } from "./welcome.ts";
 
 /** A running gateway. */
 export interface Gateway {
@@ -200,8 +199,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
     sweep,
     slowConsumers,
     clock,
-    welcome: (connection: Connection, authError) =>
-      welcomeFrame(config, connections, connection, authError, clock.unixSeconds()),
+    welcome: createWelcome(config, connections),
     health,
   });
   const port = await listening.catch((error: unknown) => {

@@ -18,19 +18,21 @@ export function limited(log: Log, limits: LogLimits): Log {
   return new LimitedLog(log, new EventLimits(log, limits));
 }
 
-type Level = Exclude<keyof Log, "child">;
+type Level = Exclude<keyof Log, "child" | "isLevelEnabled">;
 
 class LimitedLog implements Log {
   readonly #log: Log;
   readonly #limits: EventLimits;
+  readonly #isDebug: boolean; // asked before anything is counted: there are such lines for each connection
 
   constructor(log: Log, limits: EventLimits) {
     this.#log = log;
+    this.#isDebug = log.isLevelEnabled?.("debug") ?? true;
     this.#limits = limits;
   }
 
   debug(fields: LogFields, message: string): void {
-    if (this.#limits.admit("debug", message)) this.#log.debug(fields, message);
+    if (this.#isDebug && this.#limits.admit("debug", message)) this.#log.debug(fields, message);
   }
 
   info(fields: LogFields, message: string): void {

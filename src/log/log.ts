@@ -14,6 +14,8 @@ export type LogFields = object;
 
 /** What the rest of the gateway sees. */
 export interface Log {
+  /** Whether lines of `level` are written; absent: all of them. */
+  isLevelEnabled?(level: string): boolean;
   debug(fields: LogFields, message: string): void;
   info(fields: LogFields, message: string): void;
   warn(fields: LogFields, message: string): void;

@@ -7,9 +7,12 @@ import type { HandshakeRequest } from "./handshake.ts";
 
 export class TrustedProxies {
   readonly #trusted = new BlockList();
+  /** Nobody is trusted: the client is whoever connects. */
+  readonly isEmpty: boolean;
 
   /** Addresses and networks in CIDR notation. */
   constructor(proxies: readonly string[]) {
+    this.isEmpty = proxies.length === 0;
     for (const proxy of proxies) {
       const [address = "", prefix] = proxy.split("/");
       if (prefix === undefined) this.#trusted.addAddress(address, family(address));
@@ -20,7 +23,7 @@ export class TrustedProxies {
   /** Walks back from the socket, hop by hop, to the first address that is not a trusted proxy. */
   clientAddress({ peerAddress, proxiedAddress, headers }: HandshakeRequest): string {
     let address = peerAddress;
-    if (!this.#isTrusted(address)) return address;
+    if (this.isEmpty || !this.#isTrusted(address)) return address;
     if (proxiedAddress !== "") address = proxiedAddress;
     const hops = (headers.get("x-forwarded-for") ?? "").split(",").map((hop) => withoutPort(hop.trim()));
     while (this.#isTrusted(address)) {

@@ -10,13 +10,16 @@ import type { HttpRequest, HttpResponse } from "../uws/uws.ts";
 export interface HandshakeRequest {
   readonly headers: ReadonlyMap<string, string>;
   readonly query: URLSearchParams;
-  /** The address at the other end of the TCP connection, and the one a PROXY v2 header claimed; text, "" for none. */
+  /**
+   * The address at the other end of the TCP connection, and the one a PROXY v2 header claimed, where it is asked for; text,
+   * "" for none.
+   */
   readonly peerAddress: string;
   readonly proxiedAddress: string;
 }
 
 /** Copies what is needed. Repeated headers are joined by commas, as RFC 9110 allows. */
-export function readHandshake(req: HttpRequest, res: HttpResponse): HandshakeRequest {
+export function readHandshake(req: HttpRequest, res: HttpResponse, isProxied: boolean): HandshakeRequest {
   const headers = new Map<string, string>();
   req.forEach((name, value) => {
     const before = headers.get(name);
@@ -25,8 +28,10 @@ export function readHandshake(req: HttpRequest, res: HttpResponse): HandshakeReq
   return {
     headers,
     query: new URLSearchParams(req.getQuery()),
-    peerAddress: addressText(res.getRemoteAddress(), res.getRemoteAddressAsText()),
-    proxiedAddress: addressText(res.getProxiedRemoteAddress(), res.getProxiedRemoteAddressAsText()),
+    peerAddress: addressText(res.getRemoteAddress(), () => res.getRemoteAddressAsText()),
+    proxiedAddress: isProxied
+      ? addressText(res.getProxiedRemoteAddress(), () => res.getProxiedRemoteAddressAsText())
+      : "",
   };
 }
 
@@ -93,8 +98,15 @@ function list(header: string | undefined): string[] {
 }
 
 /** IPv4 within IPv6 (`::ffff:1.2.3.4`) is given as the IPv4 address it is. */
-function addressText(bytes: ArrayBuffer, text: ArrayBuffer): string {
+function addressText(bytes: ArrayBuffer, text: () => ArrayBuffer): string {
   const octets = new Uint8Array(bytes);
-  const isMapped = octets.length === 16 && octets.subarray(0, 10).every((octet) => octet === 0) && octets[10] === 255;
-  return isMapped ? octets.subarray(12).join(".") : Buffer.from(text).toString("latin1");
+  const from = octets.length === 4 ? 0 : isMapped(octets) ? 12 : undefined;
+  if (from === undefined) return Buffer.from(text()).toString("latin1");
+  return `${octets[from]}.${octets[from + 1]}.${octets[from + 2]}.${octets[from + 3]}`;
+}
+
+function isMapped(octets: Uint8Array): boolean {
+  if (octets.length !== 16 || octets[10] !== 255 || octets[11] !== 255) return false;
+  for (let i = 0; i < 10; i += 1) if (octets[i] !== 0) return false;
+  return true;
 }

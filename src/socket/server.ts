@@ -14,7 +14,7 @@ import type { Sweep } from "../connection/sweep.ts";
 import type { Receiver } from "../inbound/receive.ts";
 import type { Log } from "../log/log.ts";
 import { type Health, healthAnswer, healthPaths } from "../metrics/health.ts";
-import type { EncodedFrame } from "../protocol/encode.ts";
+import { type EncodedFrame, transcode } from "../protocol/encode.ts";
 import { listenError } from "../uws/listen-error.ts";
 import * as uws from "../uws/uws.ts";
 import { handshakeFault, type Rejection, readHandshake } from "./handshake.ts";
@@ -40,8 +40,8 @@ export interface ServerParts extends UpgradeParts {
   readonly slowConsumers: SlowConsumers;
   readonly clock: Clock;
   readonly log: Log;
-  /** The first frame of a connection. */
-  welcome(connection: Connection, authError: Admission["authError"]): object;
+  /** The first frame of a connection, as JSON text. */
+  welcome(connection: Connection, authError: Admission["authError"], unixSeconds: number): string;
   readonly health: Pick<Health, "ready">;
 }
 
@@ -147,7 +147,7 @@ export class SocketServer implements Topics {
     }
     app.ws<UserData>("/*", this.#behavior(parts, running));
     app.any("/*", (res, req) => {
-      const request = readHandshake(req, res); // uWebSockets.js takes a handshake without a proper key for any request
+      const request = readHandshake(req, res, !parts.proxies.isEmpty); // uWebSockets.js takes a handshake without a proper key for any request
       const fault = request.headers.get("upgrade")?.toLowerCase() === "websocket" ? handshakeFault(request) : undefined;
       const why = fault ?? noHandshake;
       parts.counters.handshakes[why.status] += 1;
@@ -196,7 +196,8 @@ export class SocketServer implements Topics {
         admission.opened?.(connection);
         log.debug({ connection: connection.id, address: admission.address }, "connection opened");
         const greet = (): void => {
-          connection.send(parts.welcome(connection, admission.authError));
+          const welcome = parts.welcome(connection, admission.authError, clock.unixSeconds());
+          connection.sendEncoded(admission.format === "json" ? welcome : transcode(welcome));
           receiver.resume(connection);
         };
         if (!admission.isLate) return greet();

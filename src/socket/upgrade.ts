@@ -68,7 +68,7 @@ export interface UpgradeParts {
 
 /** Handles one handshake. Never throws. `open` is reached through `res.upgrade`, with an `Admission` as user data. */
 export function upgrade(parts: UpgradeParts, res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
-  const request = readHandshake(req, res);
+  const request = readHandshake(req, res, !parts.proxies.isEmpty);
   const checked = check(parts, request);
   if (isRejection(checked)) return reject(parts, res, request, checked);
   const { address, negotiated, token } = checked;

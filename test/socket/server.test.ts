@@ -71,7 +71,7 @@ async function startServer(t: TestContext) {
     slowConsumers,
     clock: systemClock,
     health: new Health(),
-    welcome: () => ({ action: "welcome" }),
+    welcome: () => '{"action":"welcome"}',
   });
   t.after(() => server.closeAll());
   /** A client, subscribed to `topics`, that does not read. */
