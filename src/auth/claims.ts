@@ -70,7 +70,10 @@ export function timeFault(claims: Claims, unixSeconds: number, toleranceSeconds:
 /** What the token can be revoked by, as far as it says; `undefined` where it says it wrongly. */
 function readNames({ jti, iat }: Claims): { tokenId?: string; issuedAt?: number } | undefined {
   if (isGiven(jti) && typeof jti !== "string" && !Number.isSafeInteger(jti)) return undefined;
-  return { ...(isGiven(jti) && { tokenId: String(jti) }), ...(isTime(iat) && { issuedAt: Math.floor(iat) }) };
+  const names: { tokenId?: string; issuedAt?: number } = {};
+  if (isGiven(jti)) names.tokenId = String(jti);
+  if (isTime(iat)) names.issuedAt = Math.floor(iat);
+  return names;
 }
 
 /** The patterns of a claim, frozen; none where it is absent, `undefined` where it is anything but patterns. */

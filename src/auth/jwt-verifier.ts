@@ -2,19 +2,19 @@
  * Verifies tokens: finds the key by the header, has it check the signature, then reads the claims and the time.
  *
  * The signature is checked before any claim is believed, and nothing in a token decides where keys come from. What
- * cannot change for a token is remembered, by the key (claims) and here (identity); the time is asked on every call.
+ * cannot change for a token is remembered by the key; the time is asked on every call.
  */
 import { type Clock, systemClock } from "../clock/clock.ts";
 import type { AuthLog } from "./auth-log.ts";
 import type { AuthOptions } from "./auth-options.ts";
-import { type Claims, readIdentity, readSubscriptionGrant, timeFault } from "./claims.ts";
+import { readIdentity, readSubscriptionGrant, timeFault } from "./claims.ts";
 import { loadConfiguredKeys } from "./configured-keys.ts";
 import type { Identity } from "./identity.ts";
 import { Jwks, type JwksTimes, jwksTimes } from "./jwks.ts";
 import { isSymmetric } from "./key-fit.ts";
 import { readTokenHeader, type TokenHeader } from "./token-header.ts";
 import type { SubscriptionGrant, TokenFault, TokenVerifier } from "./token-verifier.ts";
-import { VerificationKey } from "./verification-key.ts";
+import { VerificationKey, type VerifiedToken } from "./verification-key.ts";
 
 /** What tests replace. */
 export interface VerifierSetup {
@@ -42,23 +42,29 @@ export async function createTokenVerifier(
 
 /** `T`: what a kind of token stands for. */
 type Outcome<T> = T | TokenFault;
-type ReadClaims<T> = (claims: Claims) => T | "invalid_token";
+type ReadToken<T> = (token: VerifiedToken) => T | "invalid_token";
 
 class JwtVerifier implements TokenVerifier {
   readonly #keys: readonly VerificationKey[];
   readonly #jwks: Jwks | undefined;
   readonly #clock: Clock;
   readonly #toleranceSeconds: number;
-  readonly #identityOf: ReadClaims<Identity>;
-  readonly #grantOf: ReadClaims<SubscriptionGrant>;
+  readonly #identityOf: ReadToken<Identity>;
+  readonly #grantOf: ReadToken<SubscriptionGrant>;
 
   constructor(options: AuthOptions, keys: readonly VerificationKey[], jwks: Jwks | undefined, clock: Clock) {
     this.#keys = keys;
     this.#jwks = jwks;
     this.#clock = clock;
     this.#toleranceSeconds = options.clockToleranceSeconds;
-    this.#identityOf = remembering((claims) => readIdentity(claims, options.roles));
-    this.#grantOf = remembering(readSubscriptionGrant);
+    this.#identityOf = (token) => {
+      token.identity ??= readIdentity(token.claims, options.roles);
+      return token.identity;
+    };
+    this.#grantOf = (token) => {
+      token.grant ??= readSubscriptionGrant(token.claims);
+      return token.grant;
+    };
   }
 
   verify(token: string): Outcome<Identity> | Promise<Outcome<Identity>> {
@@ -73,34 +79,34 @@ class JwtVerifier implements TokenVerifier {
     this.#jwks?.stop();
   }
 
-  #check<T extends object>(token: string, read: ReadClaims<T>): Outcome<T> | Promise<Outcome<T>> {
+  #check<T extends object>(token: string, read: ReadToken<T>): Outcome<T> | Promise<Outcome<T>> {
     const header = readTokenHeader(token);
     if (header === undefined) return "invalid_token";
-    const claims = this.#claimsOf(token, header);
-    if (claims !== undefined) return this.#accept(claims, read);
+    const verified = this.#verifiedBy(token, header);
+    if (verified !== undefined) return this.#accept(verified, read);
     if (this.#jwks === undefined || !this.#mayBePublished(header)) return "invalid_token";
     const refreshed = this.#jwks.refresh();
     if (refreshed === undefined) return this.#withoutKey(header);
     return refreshed.then(() => {
-      const fetched = this.#claimsOf(token, header);
+      const fetched = this.#verifiedBy(token, header);
       return fetched === undefined ? this.#withoutKey(header) : this.#accept(fetched, read);
     });
   }
 
-  /** The claims of `token`; `undefined` where no key that is known has signed it. */
-  #claimsOf(token: string, header: TokenHeader): Claims | "invalid_token" | undefined {
+  /** What `token` says; `undefined` where no key that is known has signed it. */
+  #verifiedBy(token: string, header: TokenHeader): VerifiedToken | "invalid_token" | undefined {
     for (const key of this.#allKeys()) {
-      const claims = key.mayVerify(header) ? key.claims(token) : undefined;
-      if (claims !== undefined) return claims;
+      const verified = key.mayVerify(header) ? key.verified(token) : undefined;
+      if (verified !== undefined) return verified;
     }
     return undefined;
   }
 
-  #accept<T extends object>(claims: Claims | "invalid_token", read: ReadClaims<T>): Outcome<T> {
-    if (claims === "invalid_token") return claims;
-    const result = read(claims);
+  #accept<T extends object>(verified: VerifiedToken | "invalid_token", read: ReadToken<T>): Outcome<T> {
+    if (verified === "invalid_token") return verified;
+    const result = read(verified);
     if (result === "invalid_token") return result;
-    return timeFault(claims, this.#clock.unixSeconds(), this.#toleranceSeconds) ?? result;
+    return timeFault(verified.claims, this.#clock.unixSeconds(), this.#toleranceSeconds) ?? result;
   }
 
   /** False where asking for the key set is useless: a shared secret is not in it, and a `kid` we know has its key. */
@@ -118,17 +124,4 @@ class JwtVerifier implements TokenVerifier {
   #allKeys(): readonly VerificationKey[] {
     return this.#jwks === undefined ? this.#keys : [...this.#keys, ...this.#jwks.keys()];
   }
-}
-
-/** `read`, called once for each claims object, as long as that lives. */
-function remembering<T extends object>(read: ReadClaims<T>): ReadClaims<T> {
-  const results = new WeakMap<Claims, T | "invalid_token">();
-  return (claims) => {
-    let result = results.get(claims);
-    if (result === undefined) {
-      result = read(claims);
-      results.set(claims, result);
-    }
-    return result;
-  };
 }

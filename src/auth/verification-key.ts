@@ -8,8 +8,10 @@
 import { createVerifier, TOKEN_ERROR_CODES } from "fast-jwt";
 import type { Algorithm } from "./auth-options.ts";
 import type { Claims } from "./claims.ts";
+import type { Identity } from "./identity.ts";
 import { RecentMap } from "./recent-map.ts";
 import type { TokenHeader } from "./token-header.ts";
+import type { SubscriptionGrant } from "./token-verifier.ts";
 
 /** Where a token must come from and whom it must be for; an empty list allows any. */
 export interface TokenRules {
@@ -25,6 +27,13 @@ export interface KeyMaterial {
   readonly key: string | Buffer;
 }
 
+/** A token with a good signature, and what was made of its claims, once that was asked for. */
+export interface VerifiedToken {
+  readonly claims: Claims;
+  identity: Identity | "invalid_token" | undefined;
+  grant: SubscriptionGrant | "invalid_token" | undefined;
+}
+
 export class VerificationKey {
   readonly kid: string | undefined;
   readonly algorithm: Algorithm;
@@ -33,7 +42,7 @@ export class VerificationKey {
    * By token, as long as it is used. Not the library's own cache, which hashes each token twice: that cost a handshake
    * with a token of its own 12 us.
    */
-  readonly #outcomes = new RecentMap<string, Claims | "invalid_token" | "foreign">(tokensRemembered);
+  readonly #outcomes = new RecentMap<string, VerifiedToken | "invalid_token" | "foreign">(tokensRemembered);
 
   constructor(material: KeyMaterial, rules: TokenRules) {
     this.kid = material.kid;
@@ -59,10 +68,10 @@ export class VerificationKey {
   }
 
   /**
-   * The claims of `token`, the same object while the token is remembered; `undefined` where another key must have signed
-   * it; `invalid_token` where no key can help. Never throws.
+   * What `token` says, the same object while the token is remembered; `undefined` where another key must have signed it;
+   * `invalid_token` where no key can help. Never throws.
    */
-  claims(token: string): Claims | "invalid_token" | undefined {
+  verified(token: string): VerifiedToken | "invalid_token" | undefined {
     let outcome = this.#outcomes.get(token);
     if (outcome === undefined) {
       outcome = this.#check(token);
@@ -71,9 +80,10 @@ export class VerificationKey {
     return outcome === "foreign" ? undefined : outcome;
   }
 
-  #check(token: string): Claims | "invalid_token" | "foreign" {
+  #check(token: string): VerifiedToken | "invalid_token" | "foreign" {
     try {
-      return this.#verify(token) as Claims; // the library accepts no payload but an object
+      const claims = this.#verify(token) as Claims; // the library accepts no payload but an object
+      return { claims, identity: undefined, grant: undefined };
     } catch (error) {
       return isForeignSignature(error) ? "foreign" : "invalid_token";
     }
