@@ -25,6 +25,8 @@ export function readIdentity(claims: Claims, allowedRoles: readonly string[]): I
   const publish = readPatterns(claims.publish);
   if (isGiven(claims.channel) || !isUserId(user) || typeof role !== "string") return "invalid_token";
   if (channels === undefined || publish === undefined || !isTime(claims.exp)) return "invalid_token";
+  const names = readNames(claims);
+  if (names === undefined) return "invalid_token";
   if (allowedRoles.length > 0 && !allowedRoles.includes(role)) return "invalid_token";
   const userIdJson = JSON.stringify(user);
   return Object.freeze({
@@ -34,6 +36,7 @@ export function readIdentity(claims: Claims, allowedRoles: readonly string[]): I
     channels,
     publish,
     expiresAt: Math.floor(claims.exp),
+    ...names,
   });
 }
 
@@ -44,9 +47,11 @@ export function readSubscriptionGrant(claims: Claims): SubscriptionGrant | "inva
   const several = readPatterns(claims.channels);
   if (isGiven(user) && !isUserId(user)) return "invalid_token";
   if (single === undefined || several === undefined || !isTime(claims.exp)) return "invalid_token";
-  if (single.length + several.length === 0) return "invalid_token";
+  const names = readNames(claims);
+  if (single.length + several.length === 0 || names === undefined) return "invalid_token";
   const userId = isGiven(user) ? String(user) : undefined;
-  return Object.freeze({ userId, channels: Object.freeze([...single, ...several]), expiresAt: Math.floor(claims.exp) });
+  const channels = Object.freeze([...single, ...several]);
+  return Object.freeze({ userId, channels, expiresAt: Math.floor(claims.exp), ...names });
 }
 
 /**
@@ -60,6 +65,12 @@ export function timeFault(claims: Claims, unixSeconds: number, toleranceSeconds:
   if (isGiven(nbf) && !(isTime(nbf) && Math.floor(nbf) <= latest)) return "invalid_token";
   if (isGiven(iat) && !(isTime(iat) && Math.floor(iat) <= latest)) return "invalid_token";
   return unixSeconds >= exp + toleranceSeconds ? "token_expired" : undefined;
+}
+
+/** What the token can be revoked by, as far as it says; `undefined` where it says it wrongly. */
+function readNames({ jti, iat }: Claims): { tokenId?: string; issuedAt?: number } | undefined {
+  if (isGiven(jti) && typeof jti !== "string" && !Number.isSafeInteger(jti)) return undefined;
+  return { ...(isGiven(jti) && { tokenId: String(jti) }), ...(isTime(iat) && { issuedAt: Math.floor(iat) }) };
 }
 
 /** The patterns of a claim, frozen; none where it is absent, `undefined` where it is anything but patterns. */

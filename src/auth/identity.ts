@@ -11,4 +11,7 @@ export interface Identity {
   readonly publish: readonly string[];
   /** Unix seconds. */
   readonly expiresAt: number;
+  /** The `jti` claim, and `iat` in unix seconds, of tokens that have them: what a token is revoked by. */
+  readonly tokenId?: string;
+  readonly issuedAt?: number;
 }

@@ -12,6 +12,9 @@ export interface SubscriptionGrant {
   readonly channels: readonly string[];
   /** Unix seconds. */
   readonly expiresAt: number;
+  /** As in `Identity`. */
+  readonly tokenId?: string;
+  readonly issuedAt?: number;
 }
 
 /**

@@ -55,9 +55,48 @@ export interface Member {
   readonly connection_id?: number;
 }
 
-export type LogRecord = PublicationRecord | MembershipRecord | NodeRecord;
+/**
+ * What every process is to do, or to tell, in this place of the log: each acts on its own connections, and answers. What
+ * it says is the caller's matter; see `calls`.
+ */
+export interface CommandRecord {
+  readonly kind: "command";
+  /** The channel in whose order it stands; "" where none is meant. */
+  readonly channel: string;
+  /** Whom the answers are for: the asker's incarnation, and its number for this command. */
+  readonly node: string;
+  readonly id: number;
+  readonly body: string;
+  /**
+   * Unix seconds until which processes that start are told of it too, however old the log is that they read; 0: they are
+   * not. They may be told twice.
+   */
+  readonly keptUntil: number;
+}
 
-/** Takes one record. `ageMs`: how long ago it was written, where the node reads up on the past. Must not throw. */
+/** What one process says to a command. */
+export interface AnswerRecord {
+  readonly kind: "answer";
+  /** Of the command, as the two after it. */
+  readonly channel: string;
+  readonly node: string;
+  readonly id: number;
+  /** The incarnation of the process that answers. */
+  readonly from: string;
+  readonly body: string;
+}
+
+export type LogRecord = PublicationRecord | MembershipRecord | NodeRecord | CommandRecord | AnswerRecord;
+
+/** True for records of members: where one of them was refused, the others do not know who is here. */
+export function isOfMembers(record: LogRecord): record is MembershipRecord | NodeRecord {
+  return record.kind !== "publication" && record.kind !== "command" && record.kind !== "answer";
+}
+
+/**
+ * Takes one record. `ageMs`: how long ago it was written, where the node reads up on the past. A command that was kept
+ * longer than the log has an empty position. Must not throw.
+ */
 export type Apply = (record: LogRecord, position: StreamPosition, ageMs: number) => void;
 
 /** Why a record could not be appended: the log is away and the waiting queue full. */
@@ -71,6 +110,11 @@ export interface Bus {
   readonly isShared: boolean;
   /** What it tells of itself, for the metrics; absent where the log is this process or its supervisor. */
   figures?(): BusFigures;
+  /**
+   * The incarnations of the processes that read the log, as far as this one has heard of them lately; itself first. A
+   * process that holds the log for others does not count those.
+   */
+  processes(): readonly string[];
   /** Starts reading. `apply` gets every record. Resolves once the node's view is complete up to the present. */
   start(apply: Apply): Promise<void>;
   /**

@@ -8,7 +8,7 @@
  */
 import { Packr, RESET_BUFFER_MODE } from "msgpackr";
 import type { Target } from "../protocol/messages.ts";
-import type { LogRecord, Member } from "./bus.ts";
+import type { AnswerRecord, CommandRecord, LogRecord, Member } from "./bus.ts";
 
 const version = 1;
 /** MessagePack's "array 32": a length in four bytes, most significant first. Source: the MessagePack specification. */
@@ -25,6 +25,8 @@ export interface Entry {
 /** Records of nodes, numbered from 3 on. */
 const nodeKinds = ["roll_call", "node_ended", "roll_begun", "roll_ended"] as const;
 const nodeKindsFrom = 3;
+const commandKind = 7;
+const answerKind = 8;
 
 const packr = new Packr({ useRecords: false, moreTypes: false });
 
@@ -71,6 +73,10 @@ export function encodeRecord(record: LogRecord, originMs: number): unknown[] {
     case "join":
     case "leave":
       return [record.kind === "join" ? 1 : 2, record.channel, record.session, record.member];
+    case "command":
+      return [commandKind, record.channel, record.node, record.id, record.body, record.keptUntil];
+    case "answer":
+      return [answerKind, record.channel, record.node, record.id, record.body, record.from];
     default:
       return [nodeKinds.indexOf(record.kind) + nodeKindsFrom, record.node, record.shard];
   }
@@ -87,6 +93,9 @@ export function decodeRecord(fields: readonly unknown[], originMs: number): LogR
       if (typeof channel !== "string" || typeof session !== "string" || !isMember(member)) return undefined;
       return { kind: kind === 1 ? "join" : "leave", channel, session, member };
     }
+    case commandKind:
+    case answerKind:
+      return decodeExchange(fields);
     default: {
       const kind = nodeKinds[(fields[0] as number) - nodeKindsFrom];
       const node = fields[1]; // by index: it may be no array
@@ -128,6 +137,21 @@ function decodePublication(fields: readonly unknown[], originMs: number): LogRec
     userId: userId ?? undefined,
     acceptedAtMs: acceptedAtMs - originMs,
   };
+}
+
+function decodeExchange(fields: readonly unknown[]): CommandRecord | AnswerRecord | undefined {
+  // By index: it may be no array.
+  const channel = fields[1];
+  const node = fields[2];
+  const id = fields[3];
+  const body = fields[4];
+  const last = fields[5];
+  if (typeof channel !== "string" || typeof node !== "string" || typeof body !== "string") return undefined;
+  if (typeof id !== "number" || !Number.isSafeInteger(id)) return undefined;
+  if (fields[0] === answerKind)
+    return typeof last === "string" ? { kind: "answer", channel, node, id, body, from: last } : undefined;
+  if (typeof last !== "number" || !Number.isFinite(last)) return undefined;
+  return { kind: "command", channel, node, id, body, keptUntil: last };
 }
 
 // A field that is not given is null in MessagePack.

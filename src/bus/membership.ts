@@ -95,6 +95,16 @@ export class Membership {
     this.#lease.heard(incarnation);
   }
 
+  /** The log says that a node has ended. */
+  ended(incarnation: string): void {
+    this.#lease.ended(incarnation);
+  }
+
+  /** This node first, then all others that have written into the log lately. */
+  processes(): readonly string[] {
+    return [this.#incarnation, ...this.#lease.heardLately().filter((node) => node !== this.#incarnation)];
+  }
+
   /** A record of a member was refused: the other nodes do not know who is here. */
   lost(): void {
     this.#isMemberLost = true;

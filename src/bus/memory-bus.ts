@@ -31,6 +31,10 @@ export class MemoryBus implements Bus {
     done(position);
   }
 
+  processes(): readonly string[] {
+    return [this.incarnation];
+  }
+
   tail(): StreamPosition {
     return { offset: String(this.#offset), epoch: this.#epoch };
   }

@@ -66,6 +66,17 @@ export class NodeLease {
     if (this.#heardAtMs.size > heardMax) this.#heardAtMs.delete(this.#heardAtMs.keys().next().value!);
   }
 
+  /** It has said that it ends: nothing more will be heard of it. */
+  ended(incarnation: string): void {
+    this.#heardAtMs.delete(incarnation);
+  }
+
+  /** Who has written into the log within the time of a lease, longest silent first. */
+  heardLately(): string[] {
+    const sinceMs = performance.now() - this.#options.leaseMs;
+    return [...this.#heardAtMs].filter(([, atMs]) => atMs >= sinceMs).map(([incarnation]) => incarnation);
+  }
+
   /** Those of `incarnations` that have had no sign of life, now and when it was asked the last time. */
   async dead(incarnations: readonly string[]): Promise<string[]> {
     const silentSinceMs = performance.now() - this.#options.leaseMs;

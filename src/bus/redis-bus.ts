@@ -7,11 +7,13 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import type { StreamPosition } from "../protocol/messages.ts";
-import type { AppendFault, Apply, Bus, LogRecord, NodeRecord } from "./bus.ts";
+import type { AppendFault, Apply, Bus, LogRecord } from "./bus.ts";
 import type { BusFigures, BusLog, BusStatus, ShardObserver } from "./bus-status.ts";
+import { CommandStore } from "./command-store.ts";
 import { Control } from "./control.ts";
 import { agreedEpoch } from "./epochs.ts";
 import { Membership } from "./membership.ts";
+import { RecordWriter } from "./record-writer.ts";
 import { RedisConnection } from "./redis-connection.ts";
 import type { RedisOptions } from "./redis-options.ts";
 import { checkServer } from "./redis-server-check.ts";
@@ -25,6 +27,8 @@ const trimMs = 10_000;
 /** An entry of this node's own that has not come back for this long: the log cannot be read, whatever the sockets say. */
 const readerLagMaxMs = 5000;
 
+const nowhere: StreamPosition = { offset: "", epoch: "" };
+
 export class RedisBus implements Bus {
   readonly incarnation = randomBytes(6).toString("base64url");
   readonly isShared = true;
@@ -35,6 +39,8 @@ export class RedisBus implements Bus {
   readonly #control: Control; // lease, epochs and trimming
   readonly #connections: RedisConnection[] = [];
   readonly #membership: Membership;
+  readonly #commands: CommandStore;
+  readonly #writer: RecordWriter;
   readonly #counts = {
     entriesWritten: 0,
     recordsWritten: 0,
@@ -55,6 +61,8 @@ export class RedisBus implements Bus {
     this.#log = log;
     this.#troubles = new Troubles(status, log, () => this.#queue.bytes);
     this.#control = new Control(this.#connect(Control.part), this.#troubles);
+    this.#commands = new CommandStore(options.prefix, this.#control);
+    this.#writer = new RecordWriter(this.#shards, this.#commands, () => this.#membership.lost());
     this.#membership = new Membership(options, this.incarnation, this.#control.connection, log, {
       append: (record, done = () => {}) => this.append(record, done),
       knownNodes,
@@ -92,25 +100,15 @@ export class RedisBus implements Bus {
 
   /** Hot path. */
   append(record: LogRecord, done: (outcome: StreamPosition | AppendFault) => void): void {
-    if (record.kind === "publication") {
-      const shard = this.#shardOf(record.channel);
-      return shard === undefined ? done("unavailable") : shard.append(record, done);
-    }
-    const shards = "channel" in record ? [this.#shardOf(record.channel)] : this.#shardsFor(record);
-    let answers = 0;
-    for (const shard of shards) {
-      const answered = (outcome: StreamPosition | AppendFault): void => {
-        if (outcome === "unavailable") this.#membership.lost();
-        answers += 1;
-        if (answers === shards.length) done(outcome);
-      };
-      if (shard === undefined) answered("unavailable");
-      else shard.append(record, answered);
-    }
+    this.#writer.append(record, done);
+  }
+
+  processes(): readonly string[] {
+    return this.#membership.processes();
   }
 
   tail(channel: string): StreamPosition {
-    return this.#shardOf(channel)?.tail() ?? { offset: "", epoch: "" };
+    return this.#shardOf(channel)?.tail() ?? nowhere;
   }
 
   knownFrom(channel: string): string {
@@ -152,6 +150,8 @@ export class RedisBus implements Bus {
       this.#behind.add(shard);
       shard.read();
     }
+    // Behind the reading: what is kept from now on comes through the log as well.
+    for (const record of await control.persist(() => this.#commands.load())) this.#apply?.(record, nowhere, 1);
     await this.#until(() => this.#behind.size === 0);
     for (const [number, shard] of this.#shards.entries())
       if (shard.epoch === "")
@@ -183,8 +183,11 @@ export class RedisBus implements Bus {
       this.#connect(key),
       this.#connect(key),
       {
-        apply: (record, position, ageMs) =>
-          this.#apply?.("channel" in record ? record : { ...record, shard: number }, position, ageMs),
+        apply: (record, position, ageMs) => {
+          if (record.kind === "command") this.#commands.note(record);
+          else if (record.kind === "node_ended") this.#membership.ended(record.node);
+          this.#apply?.("channel" in record ? record : { ...record, shard: number }, position, ageMs);
+        },
         epochChanged: (reason, isOwn) => {
           this.#counts.epochs += 1;
           this.#log.warn(
@@ -233,6 +236,7 @@ export class RedisBus implements Bus {
     const oldestMs = (Number(seconds) - this.#options.retentionSeconds) * 1000;
     for (let number = 0; number < this.#shards.length; number += 1)
       await this.#control.run((client) => client.xtrim(this.#streamOf(number), "MINID", "~", oldestMs));
+    await this.#commands.tidy();
   }
 
   async #until(condition: () => boolean): Promise<void> {
@@ -244,10 +248,6 @@ export class RedisBus implements Bus {
     const connection = new RedisConnection(this.#options, (error) => this.#troubles.begin(part, error));
     this.#connections.push(connection);
     return connection;
-  }
-
-  #shardsFor({ shard }: NodeRecord): readonly (Shard | undefined)[] {
-    return shard === undefined && this.#shards.length > 0 ? this.#shards : [this.#shards[shard ?? 0]];
   }
 
   #streamOf(number: number): string {

@@ -121,6 +121,7 @@ export class Shard {
     // An entry without records is a position as well: in a quiet log every node knows the latest one.
     this.#index.add(id, Math.max(1, records.length));
     this.#tail = offsetOf(prefix, 0);
+    if (this.#hasBegun) this.#events.heard(writer); // first, for the records may say that it is no more
     if (records.length === 0) this.#events.moved(this.tail());
     for (const [index, record] of records.entries()) {
       const offset = offsetOf(prefix, index);
@@ -133,7 +134,6 @@ export class Shard {
       this.#writer.seen(sequence, id);
       this.#probedAtMs = 0;
     }
-    if (this.#hasBegun) this.#events.heard(writer);
   }
 
   #caughtUp(): void {

@@ -6,7 +6,7 @@
  * it appended is acknowledged when the supervisor's bus has it, and applied when the log brings it.
  */
 import type { StreamPosition } from "../protocol/messages.ts";
-import type { AppendFault, Apply, Bus, LogRecord } from "./bus.ts";
+import { type AppendFault, type Apply, type Bus, isOfMembers, type LogRecord } from "./bus.ts";
 import { type DownMessage, decodeDown, encodeUp } from "./worker-messages.ts";
 import { LogView } from "./worker-view.ts";
 
@@ -19,6 +19,8 @@ export interface WorkerLink {
 export interface WorkerBusOptions {
   /** The name of this life of the worker. */
   readonly incarnation: string;
+  /** That of the process that holds the log. */
+  readonly holder: string;
   /** Of the supervisor's bus. */
   readonly shards: number;
   /** How many runs of positions are remembered for each shard. */
@@ -81,7 +83,7 @@ export class WorkerBus implements Bus {
   /** Hot path. */
   append(record: LogRecord, done: (outcome: StreamPosition | AppendFault) => void): void {
     const bytes = sizeOf(record);
-    const isMember = record.kind !== "publication";
+    const isMember = isOfMembers(record);
     if (this.#apply === undefined || this.#waitingBytes + bytes > this.#options.queueBytesMax) {
       if (isMember) this.#isMemberLost = true;
       return done("unavailable");
@@ -92,6 +94,11 @@ export class WorkerBus implements Bus {
     this.#unsent.push(record);
     // After the handlers of this turn of the event loop, so that its publications go together.
     if (this.#unsent.length === 1) setImmediate(() => this.#flush());
+  }
+
+  /** The holder of the log knows the others. */
+  processes(): readonly string[] {
+    return [this.incarnation, this.#options.holder];
   }
 
   tail(channel: string): StreamPosition {
@@ -196,5 +203,6 @@ export class WorkerBus implements Bus {
 
 /** About what it takes in memory and on the link. */
 export function sizeOf(record: LogRecord): number {
-  return record.kind === "publication" ? record.head.length + recordOverheadBytes : 2 * recordOverheadBytes;
+  if (record.kind === "publication") return record.head.length + recordOverheadBytes;
+  return 2 * recordOverheadBytes + ("body" in record ? record.body.length : 0);
 }

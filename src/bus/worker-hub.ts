@@ -36,6 +36,7 @@ export class WorkerHub {
   /** For the bus' `start`. Hot path. */
   readonly apply: Apply = (record, position, ageMs) => {
     this.#past.add(record, position, ageMs);
+    if (position.offset === "") return; // a kept command that is older than the log, and than any worker
     this.#view.applied("channel" in record ? this.#view.shardOf(record.channel) : (record.shard ?? 0), position);
     if (this.#seats.size === 0) return;
     this.#pending.push({ record, position });

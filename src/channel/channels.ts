@@ -1,7 +1,16 @@
 /**
  * What a channel does with a publication on its way into the log, and with every record that comes out of it.
  */
-import type { AppendFault, Bus, LogRecord, MembershipRecord, PublicationRecord } from "../bus/bus.ts";
+import {
+  type AnswerRecord,
+  type AppendFault,
+  type Bus,
+  type CommandRecord,
+  isOfMembers,
+  type LogRecord,
+  type MembershipRecord,
+  type PublicationRecord,
+} from "../bus/bus.ts";
 import type { Clock } from "../clock/clock.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { Counters } from "../metrics/counters.ts";
@@ -27,6 +36,8 @@ export interface ChannelParts {
   readonly clock: Clock;
   /** Tells the log every member that this node has in the channels of a shard. */
   announce(shard: number): void;
+  /** Takes the commands of the log, and the answers to them. Must not throw. */
+  command(record: CommandRecord | AnswerRecord, ageMs: number): void;
 }
 
 export class Channels {
@@ -113,7 +124,8 @@ export class Channels {
   /** Applies one record of the log, in its order, on every node alike. Hot path. */
   apply(record: LogRecord, position: StreamPosition, ageMs: number): void {
     if (record.kind === "publication") return this.#applyPublication(record, position, ageMs);
-    const { members, bus, announce } = this.#parts;
+    const { members, bus, announce, command } = this.#parts;
+    if (!isOfMembers(record)) return command(record, ageMs);
     members.apply(record, (change) => this.#tellPresence(change));
     if (record.kind === "join" || record.kind === "leave") return;
     const isAsked = record.kind === "roll_call" && (record.node === "" || record.node === bus.incarnation);

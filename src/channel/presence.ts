@@ -87,6 +87,13 @@ export class Members {
     return [...(this.#channels.get(channel)?.values() ?? [])].map(({ member }) => member);
   }
 
+  /** Connections of all members of a channel. Linear in its members. */
+  connectionsIn(channel: string): number {
+    let connections = 0;
+    for (const { sessions } of this.#channels.get(channel)?.values() ?? []) connections += sessions.size;
+    return connections;
+  }
+
   countIn(channel: string): number {
     return this.#channels.get(channel)?.size ?? 0;
   }

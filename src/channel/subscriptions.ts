@@ -4,10 +4,10 @@
  * The rule of a subscription's first moments: reply, then replayed messages, then live ones; nothing between is missing
  * and nothing comes twice, because pending publications are flushed before the topic is joined.
  */
-import { isDeepStrictEqual } from "node:util";
+import type { RevocableToken } from "../auth/revocations.ts";
 import type { SubscriptionGrant } from "../auth/token-verifier.ts";
-import type { Bus, Member } from "../bus/bus.ts";
-import type { Connection } from "../connection/connection.ts";
+import type { Bus } from "../bus/bus.ts";
+import type { Connection, Grant } from "../connection/connection.ts";
 import type { Connections } from "../connection/connections.ts";
 import { grown } from "../limit/grown.ts";
 import type { Counters } from "../metrics/counters.ts";
@@ -16,7 +16,9 @@ import { transcode } from "../protocol/encode.ts";
 import type { Subscribe, Unsubscribe } from "../protocol/messages.ts";
 import { type Refusal, refusal } from "../protocol/refusal.ts";
 import { channelOf, type FanOut, topicOf } from "./fan-out.ts";
+import { Grants, serverGrant } from "./grants.ts";
 import type { History, HistoryEntry } from "./history.ts";
+import { Memberships } from "./memberships.ts";
 import { type Policies, type Policy, refuse } from "./policy.ts";
 import type { Members } from "./presence.ts";
 
@@ -33,24 +35,22 @@ export interface SubscriptionParts {
   readonly history: History;
   readonly members: Members;
   readonly counters: Counters;
-}
-
-/** The channels with presence that a connection has joined, and as whom. */
-interface Memberships {
-  readonly session: string;
-  readonly channels: Map<string, Member>;
+  /** Whether a subscribe token ended before its time. */
+  isRevoked(token: RevocableToken): boolean;
 }
 
 export class Subscriptions {
   readonly #options: SubscriptionOptions;
   readonly #parts: SubscriptionParts;
   #counts: Uint32Array; // [slot] channels that the connection is subscribed to
-  readonly #granted = new Set<Connection>(); // connections that hold a channel by a subscribe token
-  readonly #memberships = new Map<number, Memberships>(); // by connection id, until its leaves are written
+  readonly #grants: Grants;
+  readonly #memberships: Memberships;
 
   constructor(options: SubscriptionOptions, parts: SubscriptionParts) {
     this.#options = options;
     this.#parts = parts;
+    this.#memberships = new Memberships(options.leaveGraceSeconds, parts);
+    this.#grants = new Grants((token) => parts.isRevoked(token));
     const { connections } = parts;
     this.#counts = new Uint32Array(connections.slots.capacity);
     connections.slots.onGrow((capacity) => {
@@ -71,12 +71,29 @@ export class Subscriptions {
 
   /** Subscribes and replies. `grant` is what the subscribe token of the request allows. */
   subscribe(connection: Connection, request: Subscribe, grant?: SubscriptionGrant): Refusal | undefined {
+    const { channel } = request;
+    if (grant !== undefined && this.#grants.isRevoked(grant)) return refusal("invalid_token"); // while it had to wait
+    const reason = refuseSubscriber(connection, channel, this.#parts.policies.of(channel), grant?.channels);
+    if (reason !== undefined) return refusal(reason, `Not allowed to subscribe to channel ${channel}`);
+    return this.#subscribe(connection, request, grant);
+  }
+
+  /** By the server's will, whatever the rules say. True where the connection was not subscribed, and is now. */
+  subscribeByServer(connection: Connection, channel: string): boolean {
+    if (!connection.isOpen) return false;
+    if (this.#isSubscribed(connection, channel)) {
+      this.#grants.lend(connection, channel, serverGrant);
+      return false;
+    }
+    const request = { ...bareSubscribe, channel };
+    return this.#subscribe(connection, request, serverGrant) === undefined && this.#isSubscribed(connection, channel);
+  }
+
+  #subscribe(connection: Connection, request: Subscribe, grant: Grant | undefined): Refusal | undefined {
     const { connections, policies, fanOut, members } = this.#parts;
     const { slot, format } = connection;
     const { channel, id } = request;
     const policy = policies.of(channel);
-    const reason = refuseSubscriber(connection, channel, policy, grant?.channels);
-    if (reason !== undefined) return refusal(reason, `Not allowed to subscribe to channel ${channel}`);
     const topic = topicOf(channel, format);
     const isNew = connection.socket?.isSubscribed(topic) === false;
     const { channelsPerConnectionMax } = this.#options;
@@ -84,14 +101,11 @@ export class Subscriptions {
       return refusal("limit_reached", `Limit reached: at most ${channelsPerConnectionMax} channels for one connection`);
     fanOut.flush();
     if (!connection.isOpen || connections.byId(connection.id) !== connection) return undefined;
-    if (grant !== undefined) {
-      connection.grants = (connection.grants ?? new Map()).set(channel, grant.expiresAt);
-      this.#granted.add(connection);
-    }
+    if (grant !== undefined) this.#grants.lend(connection, channel, grant);
     if (isNew) {
       connection.socket?.subscribe(topic);
       this.#counts[slot]! += 1;
-      if (policy.presence) this.#join(connection, channel);
+      if (policy.presence) this.#memberships.join(connection, channel);
     }
     const replay = this.#replay(request, policy);
     connection.send({
@@ -126,6 +140,13 @@ export class Subscriptions {
     connection.send({ success: true, action: "unsubscribe", channel, id });
   }
 
+  /** True where the connection was subscribed. */
+  unsubscribeByServer(connection: Connection, channel: string): boolean {
+    if (!connection.isOpen || !this.#isSubscribed(connection, channel)) return false;
+    this.unsubscribe(connection, { action: "unsubscribe", channel, id: undefined });
+    return true;
+  }
+
   /** The connection has another identity than before: rights that are gone end, and members change their name. */
   identified(connection: Connection): void {
     for (const topic of connection.socket?.getTopics() ?? []) {
@@ -134,40 +155,26 @@ export class Subscriptions {
       const reason = refuseSubscriber(connection, channel, this.#parts.policies.of(channel));
       if (reason !== undefined) this.#revoke(connection, channel, reason);
     }
-    const now = memberFor(connection);
-    for (const [channel, member] of [...(this.#memberships.get(connection.id)?.channels ?? [])]) {
-      if (isDeepStrictEqual(member, now)) continue; // a fresh token of the same user is no news to the others
-      this.#member(connection, channel, "leave");
-      this.#member(connection, channel, "join");
-    }
+    this.#memberships.renamed(connection);
   }
 
   /**
-   * Ends the subscriptions whose subscribe token has ended, where the connection's own rights do not hold them. Linear
-   * in the connections that hold one.
+   * Ends the subscriptions whose subscribe token has ended or is revoked, where the connection's own rights do not hold
+   * them; returns whose they were. Linear in the connections that hold one.
    */
-  endGrants(unixSeconds: number): void {
-    for (const connection of this.#granted) {
-      for (const [channel, expiresAt] of connection.grants ?? []) {
-        if (expiresAt > unixSeconds) continue;
-        connection.grants?.delete(channel);
-        if (refuseSubscriber(connection, channel, this.#parts.policies.of(channel)) !== undefined)
-          this.#revoke(connection, channel, "token_expired");
-      }
-      if (!connection.grants?.size) this.#granted.delete(connection);
-    }
+  endGrants(unixSeconds: number): readonly Connection[] {
+    const ended = this.#grants.takeEnded(unixSeconds);
+    const lost = ended.filter(
+      ({ connection, channel }) =>
+        refuseSubscriber(connection, channel, this.#parts.policies.of(channel)) !== undefined,
+    );
+    for (const { connection, channel, code } of lost) this.#revoke(connection, channel, code);
+    return lost.map(({ connection }) => connection);
   }
 
   /** Writes this node's roll: a join for each of its members in the channels of a shard. */
   announce(shard: number): void {
-    const { bus, members } = this.#parts;
-    const node = bus.incarnation;
-    bus.append({ kind: "roll_begun", node, shard }, () => {});
-    for (const { session, channels } of this.#memberships.values()) {
-      for (const [channel, member] of channels)
-        if (members.shardOf(channel) === shard) bus.append({ kind: "join", channel, session, member }, () => {});
-    }
-    bus.append({ kind: "roll_ended", node, shard }, () => {});
+    this.#memberships.announce(shard);
   }
 
   #revoke(connection: Connection, channel: string, code: ErrorCode): void {
@@ -188,6 +195,10 @@ export class Subscriptions {
     return { position: history.position(channel), recovered: since && missed !== undefined, entries };
   }
 
+  #isSubscribed({ socket, format }: Connection, channel: string): boolean {
+    return socket?.isSubscribed(topicOf(channel, format)) ?? false;
+  }
+
   #leave(connection: Connection, channel: string): void {
     const topic = topicOf(channel, connection.format);
     if (!connection.socket?.isSubscribed(topic)) return;
@@ -195,49 +206,26 @@ export class Subscriptions {
     connection.socket?.unsubscribe(topic);
     connection.grants?.delete(channel);
     this.#counts[connection.slot]! -= 1;
-    if (this.#memberships.get(connection.id)?.channels.has(channel)) this.#member(connection, channel, "leave");
+    this.#memberships.leave(connection, channel);
   }
 
-  #join(connection: Connection, channel: string): void {
-    const session = this.#parts.connections.session(connection);
-    if (!this.#memberships.has(connection.id)) this.#memberships.set(connection.id, { session, channels: new Map() });
-    this.#member(connection, channel, "join");
-  }
-
-  /** Writes a join as whoever the connection is now, or the leave of whoever it joined as. */
-  #member(connection: Connection, channel: string, kind: "join" | "leave"): void {
-    const { session, channels } = this.#memberships.get(connection.id)!;
-    const member = kind === "join" ? memberFor(connection) : channels.get(channel)!;
-    if (kind === "join") channels.set(channel, member);
-    else channels.delete(channel);
-    this.#parts.bus.append({ kind, channel, session, member }, () => {});
-  }
-
-  /** A lost connection's members stay for the grace, so that a reload does not flap; a leave that is asked for is at once. */
   #closed(connection: Connection): void {
-    this.#granted.delete(connection);
-    const memberships = this.#memberships.get(connection.id);
-    if (memberships === undefined) return;
-    const write = (): void => {
-      this.#memberships.delete(connection.id);
-      const { session, channels } = memberships;
-      for (const [channel, member] of channels)
-        this.#parts.bus.append({ kind: "leave", channel, session, member }, () => {});
-    };
-    // An anonymous connection cannot come back as the same member: nothing to wait for.
-    if (this.#options.leaveGraceSeconds === 0 || connection.identity === undefined) write();
-    else setTimeout(write, this.#options.leaveGraceSeconds * 1000).unref();
+    this.#grants.closed(connection);
+    this.#memberships.closed(connection);
   }
 }
+
+const bareSubscribe = {
+  action: "subscribe",
+  id: undefined,
+  since: undefined,
+  history: 0,
+  presence: false,
+  token: undefined,
+} as const;
 
 /** Why neither the connection's own rights nor `lent`, the patterns of a subscribe token, open `channel` to it. */
 function refuseSubscriber({ identity }: Connection, channel: string, policy: Policy, lent: readonly string[] = []) {
   const granted = [...(identity?.channels ?? []), ...lent];
   return refuse(policy.subscribe, policy, { channel, identity, granted, isSubscriber: false });
-}
-
-function memberFor({ id, identity }: Connection): Member {
-  return identity === undefined
-    ? { connection_id: id }
-    : { user_id: JSON.parse(identity.userIdJson), role: identity.role };
 }

@@ -10,6 +10,8 @@ import { extname } from "node:path";
 import { createSecureContext } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { startAdmin } from "../admin/admin-server.ts";
+import { createCalls } from "../calls/create-calls.ts";
+import { systemClock } from "../clock/clock.ts";
 import type { Config } from "../config/config-schema.ts";
 import type { Gateway } from "../gateway/gateway.ts";
 import { version } from "../gateway/version.ts";
@@ -39,7 +41,17 @@ export async function startCluster(configured: Config, count: number, log: Log):
     },
   };
   let workers: Workers | undefined; // before they are made, Redis may already be in trouble
-  const sharedLog = createSharedLog(config, status, log);
+  const sharedLog = createSharedLog(config, status, log, (...applied) => calls.apply(...applied));
+  const calls = createCalls({
+    ...sharedLog.state,
+    clock: systemClock,
+    version,
+    log,
+    messageBytesMax: config.messageBytesMax,
+    act: undefined, // connections are the workers'
+    others: () => (workers?.processes ?? []).flatMap((life) => (life?.isListening ? [life.incarnation] : [])),
+    flush: () => {},
+  });
   const metrics = new ClusterMetrics({
     workers: () => workers?.processes ?? [],
     restarts: () => workers?.restarts ?? [],
@@ -74,6 +86,7 @@ export async function startCluster(configured: Config, count: number, log: Log):
   return {
     port,
     adminPort: admin.port,
+    calls,
     reloadCertificate() {
       checkCertificate(config.tls); // by all workers or by none
       running.order({ kind: "reload" });

@@ -1,6 +1,6 @@
 /**
  * What the supervisor keeps of the log so that a worker which starts has the same state as the others: the messages of
- * channels with history, the idempotency keys, and the members.
+ * channels with history, the idempotency keys, the members, and the commands that are kept.
  *
  * The rule: a message that is let go leaves a floor behind, the offset from which on its channel is complete. A worker
  * that is filled from here never calls a recovery whole that is not; and a channel that has been quiet for an hour is
@@ -8,7 +8,8 @@
  *
  * Bounded as the workers' own state is: each channel by its policy, all by `bytesMax`, floors by their number.
  */
-import type { LogRecord, PublicationRecord } from "../bus/bus.ts";
+import { isOfMembers, type LogRecord, type PublicationRecord } from "../bus/bus.ts";
+import { KeptCommands } from "../bus/kept-commands.ts";
 import { shardOf } from "../bus/shard-of.ts";
 import type { Past, PastRecords } from "../bus/worker-past.ts";
 import type { Policies } from "../channel/policy.ts";
@@ -67,6 +68,7 @@ export class Replay implements Past {
   readonly #options: ReplayOptions;
   readonly #policies: Policies;
   readonly #clock: Clock;
+  readonly #commands = new KeptCommands();
   readonly #lines = new Map<string, ChannelLine>();
   readonly #shards: ShardPast[];
   readonly #floors = new Map<string, string>(); // by channel, longest unchanged first, about; in its shard's present epoch
@@ -85,7 +87,8 @@ export class Replay implements Past {
   /** Hot path. */
   add(record: LogRecord, position: StreamPosition, ageMs: number): void {
     if (record.kind === "publication") this.#addPublication(record, position, ageMs);
-    else this.members.apply(record, () => {});
+    else if (isOfMembers(record)) this.members.apply(record, () => {});
+    else this.#commands.note(record);
   }
 
   /** What was kept before stays for its keys; as history it is of another epoch, and workers see that for themselves. */
@@ -104,8 +107,23 @@ export class Replay implements Past {
       records.push({ record, position, ageMs: nowMs - atMs });
     }
     for (const record of this.members.all()) records.push({ record, position: nowhere, ageMs: 0 });
+    for (const record of this.#commands.present(this.#clock.unixSeconds()))
+      records.push({ record, position: nowhere, ageMs: 1 }); // of the past, however little: nobody waits for an answer
     const knownFrom = this.#shards.map((shard) => shard.knownFrom);
     return { records, floors: [...this.#floors], knownFrom: (shard) => knownFrom[shard] };
+  }
+
+  /** The messages of a channel that count, oldest first; of its present epoch, or of one before. */
+  messages(channel: string): readonly Pick<Kept, "record" | "position" | "atMs">[] {
+    const messages: Kept[] = [];
+    for (let kept = this.#lines.get(channel)?.oldest; kept !== undefined; kept = kept.nextOfChannel)
+      messages.push(kept);
+    return messages;
+  }
+
+  /** No message of the channel behind this offset is missing; `undefined`: as far back as the bus knows its log. */
+  floor(channel: string): string | undefined {
+    return this.#floors.get(channel) ?? this.#shards[this.#shardOf(channel)]!.knownFrom;
   }
 
   #addPublication(record: PublicationRecord, position: StreamPosition, ageMs: number): void {

@@ -2,22 +2,34 @@
  * The log of all workers, held by their supervisor: the bus as configured, the hub that hands it on, what a new worker
  * is filled with, and the workers' numbers.
  */
+import type { AnswerRecord, Apply, Bus, CommandRecord } from "../bus/bus.ts";
 import type { BusFigures, BusStatus } from "../bus/bus-status.ts";
 import { MemoryBus } from "../bus/memory-bus.ts";
 import { RedisBus } from "../bus/redis-bus.ts";
 import type { WorkerBusOptions } from "../bus/worker-bus.ts";
 import { type SourceLog, WorkerHub } from "../bus/worker-hub.ts";
 import { type WorkerLease, WorkerLeases } from "../bus/worker-leases.ts";
+import { Idempotency } from "../channel/idempotency.ts";
 import { Policies } from "../channel/policy.ts";
+import type { Members } from "../channel/presence.ts";
 import { systemClock } from "../clock/clock.ts";
 import type { Config } from "../config/config-schema.ts";
 import { nodesMax } from "../connection/slots.ts";
 import type { Log } from "../log/log.ts";
 import { deferred } from "./deferred.ts";
 import { Replay } from "./replay.ts";
+import { ReplayHistory } from "./replay-history.ts";
 
 export interface SharedLog {
   readonly hub: WorkerHub;
+  /** What the log brought, for whoever answers from it. */
+  readonly state: {
+    readonly bus: Bus;
+    readonly policies: Policies;
+    readonly members: Members;
+    readonly history: ReplayHistory;
+    readonly idempotency: Idempotency;
+  };
   readonly workerBus: Omit<WorkerBusOptions, "incarnation">;
   /** Publications that came in since this process is up to date. */
   readonly publications: number;
@@ -38,10 +50,17 @@ const farewellMs = 1000;
 /** Runs of 10,000 positions each. */
 const memoryRunsMax = 100_000;
 
-export function createSharedLog(config: Config, status: BusStatus, log: Log): SharedLog {
+/** `command`: takes the commands of the log, and the answers to them; must not throw. */
+export function createSharedLog(
+  config: Config,
+  status: BusStatus,
+  log: Log,
+  command: (record: CommandRecord | AnswerRecord, ageMs: number) => void,
+): SharedLog {
   const { redis } = config;
   const shards = redis.enabled ? redis.shards : 1;
-  const replay = createReplay(config, shards);
+  const policies = new Policies(config.channels, 1); // nobody publishes here: one slot's buckets are more than enough
+  const replay = createReplay(config, policies, shards);
   const bus = redis.enabled ? new RedisBus(redis, status, log, () => replay.members.nodes()) : new MemoryBus();
   const runsMax = redis.enabled ? 2 * redis.entriesMax : memoryRunsMax;
   const source: SourceLog = {
@@ -60,19 +79,31 @@ export function createSharedLog(config: Config, status: BusStatus, log: Log): Sh
       moved: (shard, position) => hub.moved(shard, position),
     };
   }
+  const idempotency = new Idempotency(config.idempotency);
+  const apply: Apply = (record, position, ageMs) => {
+    hub.apply(record, position, ageMs);
+    if (record.kind === "command" || record.kind === "answer") command(record, ageMs);
+    else if (record.kind === "publication" && record.key !== undefined) {
+      const { channel, userId, key, acceptedAtMs } = record;
+      const keyed = { channel, userId, key, acceptedAtMs };
+      if (idempotency.find(keyed) === undefined) idempotency.add(keyed, position);
+    }
+  };
+  const history = new ReplayHistory(replay, bus, policies, systemClock);
   const leases = redis.enabled ? new WorkerLeases(redis) : undefined;
   const numbers = new LocalNumbers();
   const started = deferred();
   const goodbyes = new Set<Promise<void>>();
   return {
     hub,
-    workerBus: { shards, runsMax, queueBytesMax: redis.queueBytesMax },
+    state: { bus, policies, members: replay.members, history, idempotency },
+    workerBus: { holder: bus.incarnation, shards, runsMax, queueBytesMax: redis.queueBytesMax },
     get publications() {
       return replay.publications;
     },
     figures: bus instanceof RedisBus ? () => bus.figures() : undefined,
     async start() {
-      await bus.start(hub.apply);
+      await bus.start(apply);
       started.resolve();
     },
     async lease(incarnation) {
@@ -96,8 +127,7 @@ export function createSharedLog(config: Config, status: BusStatus, log: Log): Sh
   };
 }
 
-function createReplay(config: Config, shards: number): Replay {
-  const policies = new Policies(config.channels, 1); // nobody publishes here: one slot's buckets are more than enough
+function createReplay(config: Config, policies: Policies, shards: number): Replay {
   const seconds = Object.values(config.channels).map(({ history }) => history?.seconds ?? 0);
   const options = {
     bytesMax: config.history.bytesMax,

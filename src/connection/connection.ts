@@ -6,6 +6,7 @@
  */
 import { setTimeout } from "node:timers/promises";
 import type { Identity } from "../auth/identity.ts";
+import type { RevocableToken } from "../auth/revocations.ts";
 import type { Counters } from "../metrics/counters.ts";
 import { type CloseReason, closeCodes } from "../protocol/codes.ts";
 import type { Format } from "../protocol/decode.ts";
@@ -24,6 +25,12 @@ export interface Socket {
   getTopics(): string[];
   publish(topic: string, frame: EncodedFrame, isBinary: boolean, compress: boolean): boolean;
   getBufferedAmount(): number;
+}
+
+/** What a channel is held by: a token that ends, and may be revoked; see `SubscriptionGrant`. */
+export interface Grant extends RevocableToken {
+  /** Unix seconds. */
+  readonly expiresAt: number;
 }
 
 /** Frames that wait until the one before them has been handled. */
@@ -50,8 +57,8 @@ export class Connection {
   socket: Socket | undefined;
   /** `undefined`: anonymous. */
   identity: Identity | undefined;
-  /** Channels held by a subscribe token, with its end in unix seconds. */
-  grants: Map<string, number> | undefined;
+  /** Channels held by a subscribe token, or by the server's will, and not by the connection's own rights; see `Grants`. */
+  grants: Map<string, Grant> | undefined;
   /** Frames that wait for an asynchronous step; `undefined`: none is under way. */
   inbox: Inbox | undefined;
   /** Set once the gateway has decided to close; from then on nothing is read from it or sent to it. */
@@ -112,10 +119,13 @@ export class Connection {
     if (this.socket !== undefined) this.socket.cork(task);
   }
 
-  /** Closes with the code of `reason`, behind everything sent so far. The socket's close handler runs before it returns. */
-  close(reason: CloseReason, text: string): void {
+  /**
+   * Closes with the code of `reason`, or another one, behind everything sent so far. The socket's close handler runs
+   * before it returns.
+   */
+  close(reason: CloseReason, text: string, code: number = closeCodes[reason]): void {
     if (!this.isOpen) return;
     this.closing = reason;
-    this.socket?.end(closeCodes[reason], text);
+    this.socket?.end(code, text);
   }
 }

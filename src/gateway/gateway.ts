@@ -5,7 +5,11 @@
 import { setTimeout } from "node:timers/promises";
 import { startAdmin } from "../admin/admin-server.ts";
 import { createTokenVerifier } from "../auth/jwt-verifier.ts";
+import { Revocations, refusingRevoked } from "../auth/revocations.ts";
 import type { Bus } from "../bus/bus.ts";
+import type { Calls } from "../calls/calls.ts";
+import type { RunningCalls } from "../calls/create-calls.ts";
+import { createNodeCalls } from "../calls/node-calls.ts";
 import { Channels } from "../channel/channels.ts";
 import { FanOut } from "../channel/fan-out.ts";
 import { History } from "../channel/history.ts";
@@ -42,6 +46,8 @@ export interface Gateway {
   /** The ports that were opened. */
   readonly port: number;
   readonly adminPort: number;
+  /** What a backend may ask, of all nodes and workers. */
+  readonly calls: Calls;
   /** Reads certificate files again; throws, and keeps the old certificate, where they are bad. */
   reloadCertificate(): void;
   /**
@@ -77,7 +83,7 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
   let node: Node | undefined;
   try {
     node = await startNode(config, log, { bus, health, members, sharesPort: false });
-    const { port, metrics, reloadCertificate } = node;
+    const { port, metrics, calls, reloadCertificate } = node;
     const admin = await startAdmin({
       host: config.adminHost,
       port: config.adminPort,
@@ -93,7 +99,7 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
       await stopNode(drain);
       admin.stop();
     };
-    return { port, adminPort: admin.port, reloadCertificate, stop };
+    return { port, adminPort: admin.port, calls, reloadCertificate, stop };
   } catch (error) {
     await (node === undefined ? bus.stop() : node.stop({ delaySeconds: 0, seconds: 0 }));
     throw error;
@@ -106,7 +112,9 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
   const clock = systemClock;
   const counters = new Counters();
   const outsiderLog = limited(log, outsiders);
-  const verifier = await createTokenVerifier(config.auth, log);
+  const keys = await createTokenVerifier(config.auth, log);
+  const revocations = new Revocations();
+  const verifier = refusingRevoked(keys, revocations);
 
   const server = new SocketServer({ ...config, sharesPort });
   const connections = new Connections(bus, { counters, compress: config.compression !== "disabled" });
@@ -121,17 +129,17 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
   const idempotency = new Idempotency(config.idempotency);
   const fanOut = new FanOut(server, connections, slowConsumers, counters, clock, bus.isShared ? 256 : undefined);
   const announce = (shard: number): void => subscriptions.announce(shard);
-  const channels = new Channels({ bus, policies, fanOut, history, idempotency, members, counters, clock, announce });
-  const subscriptionOptions = { ...config, ...config.presence };
-  const subscriptions = new Subscriptions(subscriptionOptions, {
-    bus,
-    connections,
-    policies,
-    fanOut,
-    history,
-    members,
-    counters,
-  });
+  const command = (...applied: Parameters<typeof calls.apply>): void => calls.apply(...applied);
+  const state = { bus, policies, history, idempotency, members, counters, clock };
+  const channels = new Channels({ ...state, fanOut, announce, command });
+  const subscriptions = new Subscriptions(
+    { ...config, ...config.presence },
+    { ...state, connections, fanOut, isRevoked: (token) => revocations.has(token) },
+  );
+  const flush = (): void => fanOut.flush();
+  const { messageBytesMax } = config;
+  const own = { connections, subscriptions, revocations, flush };
+  const calls: RunningCalls = createNodeCalls({ ...state, ...own, version, log, messageBytesMax });
 
   const limits = new Limits(config, slots.capacity);
   for (const perSlot of [limits, policies]) {
@@ -187,7 +195,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
   });
   const port = await listening.catch((error: unknown) => {
     server.closeAll();
-    verifier.stop();
+    keys.stop();
     throw error;
   });
 
@@ -204,6 +212,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
       historyBytes: () => history.bytes,
       presenceMembers: () => members.count,
       presenceConnections: () => members.connectionsByNode(),
+      revocations: () => revocations.count,
       draining: () => (isDraining ? 1 : 0),
       ready: () => (health.ready().ok ? 1 : 0),
     },
@@ -212,6 +221,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
   const housekeeping = setInterval(() => {
     history.sweep();
     subscriptions.endGrants(clock.unixSeconds());
+    revocations.sweep(clock.unixSeconds());
   }, housekeepingMs);
   const starting = sharesPort ? undefined : startBus();
   if (!bus.isShared) await starting; // Redis may be away for long: the port answers meanwhile, and says so
@@ -220,12 +230,13 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
     sweep.stop();
     clearInterval(housekeeping);
     server.closeAll();
-    verifier.stop();
+    keys.stop();
     await bus.stop();
   };
   return {
     port,
     metrics,
+    calls,
     reloadCertificate: () => server.reloadCertificate(),
     async stop({ delaySeconds = config.drain.delaySeconds, seconds = config.drain.seconds } = {}) {
       health.block("drain", "draining");

@@ -22,6 +22,8 @@ export interface Gauges {
   presenceMembers(): number;
   /** Their connections to those channels by the node that holds them: its incarnation. Only nodes that have some. */
   presenceConnections(): Readonly<Record<string, number>>;
+  /** Tokens and users whose revocation is remembered. */
+  revocations(): number;
   draining(): 0 | 1;
   ready(): 0 | 1;
 }
@@ -109,6 +111,12 @@ export function catalogue({ counters, gauges, version, node, bus, api }: MetricS
     ),
     gauge("tidegate_presence_connections", "Connections in presence channels by node, of all nodes.", "max", () =>
       labelled("node", gauges.presenceConnections()),
+    ),
+    gauge(
+      "tidegate_revocations",
+      "Tokens and users whose tokens were ended before their time, remembered.",
+      "max",
+      () => gauges.revocations(),
     ),
     ...(bus === undefined ? [] : busCatalogue(bus)),
     ...(api === undefined ? [] : apiCatalogue(api)),

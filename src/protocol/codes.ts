@@ -36,6 +36,7 @@ export const closeCodes = {
   idle_timeout: 4001,
   slow_consumer: 4002,
   token_expired: 4003,
+  token_revoked: 4003,
   invalid_token: 4500,
   disconnected: 4503,
   connection_limit: 4504,

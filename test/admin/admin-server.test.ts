@@ -53,7 +53,7 @@ describe("the admin port", () => {
     const off = (): 0 => 0;
     const connections = () => ({ json: 1, msgpack: 0 });
     const history = { historyChannels: zero, historyMessages: zero, historyBytes: zero };
-    const presence = { presenceMembers: zero, presenceConnections: () => ({}) };
+    const presence = { presenceMembers: zero, presenceConnections: () => ({}), revocations: zero };
     const gauges = { connections, ...history, ...presence, subscriptions: zero, draining: off, ready: off };
     const registry = createRegistry({ counters: new Counters(), gauges, version: "1.2.3", node: "a" });
     const { url } = await startedAdmin({ text: () => registry.text() });

@@ -103,3 +103,18 @@ describe("Times of a token", () => {
     }
   });
 });
+
+describe("What a token can be revoked by", () => {
+  it("is its jti and the second in which it was issued, where it has them", () => {
+    for (const read of [identityOf, (claims: object) => grantOf({ channel: "a", ...claims })]) {
+      const names = (claims: object) => {
+        const token = read(claims);
+        return typeof token === "string" ? token : [token.tokenId, token.issuedAt];
+      };
+      assert.deepEqual(names({ jti: "a token", iat: nowSeconds + 0.5 }), ["a token", nowSeconds]);
+      assert.deepEqual(names({ jti: 12 }), ["12", undefined]);
+      assert.deepEqual(names({ jti: null, iat: null }), [undefined, undefined]);
+      for (const jti of [{}, ["a"], true, 1.5, 2 ** 60]) assert.equal(names({ jti }), "invalid_token");
+    }
+  });
+});

@@ -79,6 +79,10 @@ class SharedLogBus implements Bus {
     if (this.#waiting.length === 1) setTimeout(() => this.#write(), Math.random() * 3);
   }
 
+  processes(): readonly string[] {
+    return [this.incarnation];
+  }
+
   tail(): StreamPosition {
     if (this.#fault === "has an empty tail" && this.#read === 0) return { offset: "", epoch: "first" };
     const shift = this.#fault === "has its tail ahead" ? 1 : this.#fault === "has its tail behind" ? -1 : 0;

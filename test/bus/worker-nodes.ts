@@ -56,7 +56,13 @@ export async function createWorkerNodes(past: Past = new WholePast()): Promise<W
       };
       const seat = hub.attach({ send: down, asked });
       const up = createPipe((message) => seat.receive(message));
-      const defaults = { incarnation: `worker-${number}`, shards: 1, runsMax: 1000, queueBytesMax: 1e9 };
+      const defaults = {
+        incarnation: `worker-${number}`,
+        holder: source.incarnation,
+        shards: 1,
+        runsMax: 1000,
+        queueBytesMax: 1e9,
+      };
       const bus = new WorkerBus({ ...defaults, ...options }, { send: (message) => up(message) });
       const kill = (): void => {
         isAlive = false;

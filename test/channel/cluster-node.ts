@@ -53,10 +53,21 @@ export class ClusterNode {
     const fanOut = new FanOut(topics, connections, new SlowConsumers(1e9, counters), counters, clock);
     const members = this.#members;
     const announce = (shard: number): void => this.#subscriptions.announce(shard);
-    this.#channels = new Channels({ bus, policies, fanOut, history, idempotency, members, counters, clock, announce });
+    this.#channels = new Channels({
+      bus,
+      policies,
+      fanOut,
+      history,
+      idempotency,
+      members,
+      counters,
+      clock,
+      announce,
+      command: () => {},
+    });
     this.#subscriptions = new Subscriptions(
       { channelsPerConnectionMax: 100, leaveGraceSeconds: 0 },
-      { bus, connections, policies, fanOut, history, members, counters },
+      { bus, connections, policies, fanOut, history, members, counters, isRevoked: () => false },
     );
     this.#connections = connections;
     this.#bus = bus;

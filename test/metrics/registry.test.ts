@@ -27,6 +27,7 @@ function createSources(node = "a") {
     historyMessages: () => state.messages,
     historyBytes: () => state.bytes,
     presenceMembers: () => state.members,
+    revocations: () => 0,
     presenceConnections: () => ({ a: 3, b: state.members }),
     ready: () => flags.ready,
     draining: () => flags.draining,
