@@ -68,6 +68,7 @@ export class ApiGate {
 
 /** The scheme's name is in any letter case (RFC 9110, section 11.1). */
 function bearer(authorization: string): string {
+  if (authorization.startsWith("Bearer ") && authorization.charCodeAt(7) !== 32) return authorization.slice(7);
   return /^bearer +(\S+)$/i.exec(authorization)?.[1] ?? "";
 }
 

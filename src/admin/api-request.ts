@@ -35,6 +35,7 @@ export class ApiRequest extends Body {
   /** Hot path. */
   protected override received(bytes: ArrayBuffer | Uint8Array): void {
     const { name, runner } = this.#route;
+    underWay = this;
     try {
       const params = this.#format === "lines" ? { calls: parsedLines(bytes) } : parsedJson(name, bytes);
       runner.run(name, params).then(
@@ -44,6 +45,7 @@ export class ApiRequest extends Body {
     } catch (error) {
       this.#fail(error);
     }
+    later.then(noneUnderWay);
   }
 
   protected override failed(fault: BodyFault): void {
@@ -64,8 +66,12 @@ export class ApiRequest extends Body {
     }
     counts.ok += 1;
     if (this.isAborted) return; // the call was carried out all the same
-    answered = { response: this.response, type: contentTypes[this.#format], text };
-    this.response.cork(writeAnswered);
+    if (underWay === this) this.#write(text);
+    else this.response.cork(() => this.#write(text));
+  }
+
+  #write(text: string): void {
+    this.response.writeHeader("Content-Type", contentTypes[this.#format]).end(text);
   }
 
   #fail(error: unknown): void {
@@ -82,14 +88,15 @@ export function refuse(counts: CallCounts, response: HttpResponse, refused: ApiR
   response.cork(() => writeReply(response, refusalReply(refused), false, isLast));
 }
 
-/** What `writeAnswered` writes: cork calls it at once, and a function for each answer would be one too many. */
-let answered: { response: HttpResponse; type: string; text: string } | undefined;
-
-function writeAnswered(): void {
-  const { response, type, text } = answered!;
-  answered = undefined;
-  response.writeHeader("Content-Type", type).end(text);
-}
+/**
+ * The request whose last chunk is being handed over: its socket is corked, by uWebSockets.js itself, until all promises
+ * that are settled by then have run. A cork of one's own would cost more than the check of the call.
+ */
+let underWay: ApiRequest | undefined;
+const later = Promise.resolve();
+const noneUnderWay = (): void => {
+  underWay = undefined;
+};
 
 const contentTypes: Readonly<Record<Format, string>> = { json: "application/json", lines: "application/x-ndjson" };
 const resultsOf = (result: unknown): readonly ItemAnswer[] => (result as { results: readonly ItemAnswer[] }).results;

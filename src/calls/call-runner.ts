@@ -55,12 +55,11 @@ export class CallRunner implements CallContext {
    * else rejects; see `callErrorOf`.
    */
   run(name: CallName, params: unknown): Promise<unknown> {
-    const { input, run }: CallRow = callTable[name];
-    const checked = input.safeParse(params);
-    if (!checked.success) throw refusalOf(name, checked.error.issues, params, input);
-    const call = checked.data as { readonly message?: unknown };
-    if (call.message !== undefined) this.#checkDepth(name, call.message);
-    return run(call as never, this);
+    const row: CallRow = callTable[name];
+    const call = row.isPlain?.(params) === true ? params : checkedBy(name, row.input, params);
+    const { message } = call as { readonly message?: unknown };
+    if (message !== undefined) this.#checkDepth(name, message);
+    return row.run(call as never, this);
   }
 
   /** `error` as a `CallError`; one that was not foreseen is logged. */
@@ -83,9 +82,7 @@ export class CallRunner implements CallContext {
     const failed = (error: unknown): ItemAnswer => errorAnswer(this.callErrorOf(name, error));
     try {
       if (item instanceof CallError) throw item;
-      const checked = batchItem.safeParse(item);
-      if (!checked.success) throw refusalOf("batch", checked.error.issues, item, batchItem);
-      const { method, params = {} } = checked.data;
+      const { method, params = {} } = checkedBy("batch", batchItem, item) as z.output<typeof batchItem>;
       if (!isBatchable(method)) throw unknownMethod(method);
       name = method;
       return this.run(method, params).then((result) => ({ result }), failed);
@@ -106,6 +103,12 @@ export class CallRunner implements CallContext {
 function unknownMethod(method: string): CallError {
   const rule = method === "batch" ? "another call than batch" : `a call${didYouMean(method, callNames)}`;
   return new CallError("invalid_call", `cannot batch: method must be ${rule}, got ${shown(method)}`);
+}
+
+function checkedBy(name: string, schema: z.ZodType, params: unknown): unknown {
+  const checked = schema.safeParse(params);
+  if (!checked.success) throw refusalOf(name, checked.error.issues, params, schema);
+  return checked.data;
 }
 
 /** What is wrong, in words. A name of a channel that is none has a code of its own. */

@@ -4,6 +4,7 @@
  * A new call is a row here and its schemas in `call-schemas.ts`, nothing else. Each row is at `POST /api/v1/<name>`.
  */
 import type { z } from "zod";
+import { isChannelName } from "../protocol/names.ts";
 import { calls as inputs, results } from "./call-schemas.ts";
 import { CallError, type Calls, type Published } from "./calls.ts";
 
@@ -45,14 +46,19 @@ export interface CallRow {
   readonly summary: string;
   readonly input: z.ZodType;
   readonly result: z.ZodType;
+  /** True for what `input` would accept as it is; may be false for it too. For the call that comes by the thousand. */
+  readonly isPlain?: (params: unknown) => boolean;
   /** `call` has been checked by `input`. Throws, or rejects with, `CallError`. */
   readonly run: (call: never, context: CallContext) => Promise<unknown>;
 }
 
 export const callTable = {
-  publish: row("Publish a message to a channel.", inputs.publish, results.published, (call, { calls }) =>
-    calls.publish(call as Parameters<Calls["publish"]>[0]),
-  ),
+  publish: {
+    ...row("Publish a message to a channel.", inputs.publish, results.published, (call, { calls }) =>
+      calls.publish(call as Parameters<Calls["publish"]>[0]),
+    ),
+    isPlain: isPlainPublish,
+  },
   broadcast: row(
     "Publish one message to many channels.",
     inputs.broadcast,
@@ -115,6 +121,15 @@ export const isBatchable = (name: string): name is CallName => name !== "batch" 
 
 /** An error as the answer tells it. */
 export const errorAnswer = ({ code, message }: CallError): ItemAnswer => ({ error: { code, message } });
+
+/** A channel and a message, and nothing else. Hot path: a tenth of what the schema takes. */
+function isPlainPublish(params: unknown): boolean {
+  if (typeof params !== "object" || params === null) return false;
+  let fields = 0;
+  for (const _ in params) fields += 1;
+  const { channel, message } = params as { readonly channel?: unknown; readonly message?: unknown };
+  return fields === 2 && message !== undefined && typeof channel === "string" && isChannelName(channel);
+}
 
 function publishedAnswer(outcome: Published | CallError): ItemAnswer {
   return outcome instanceof CallError ? errorAnswer(outcome) : { result: outcome };
