@@ -17,7 +17,6 @@ import { startNodes } from "./redis-nodes.ts";
 const key = "a-key-of-the-tests-0001";
 const channels = {
   "lobby.>": { presence: true, history: { size: 10, seconds: 300 } },
-  "lobby.quiet.>": { subscribe: ["nobody"] },
 };
 const settings = { api: { keys: [key] }, presence: { leaveGraceSeconds: 0 }, messageBytesMax: 2000, channels };
 
