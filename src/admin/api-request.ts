@@ -6,6 +6,7 @@
  */
 import type { CallRunner } from "../calls/call-runner.ts";
 import type { CallName, ItemAnswer } from "../calls/call-table.ts";
+import { CallError } from "../calls/calls.ts";
 import type { ApiCounters, CallCounts } from "../metrics/api-counters.ts";
 import type { HttpResponse } from "../uws/uws.ts";
 import { type Bodies, Body, type BodyFault } from "./api-body.ts";
@@ -25,6 +26,8 @@ export interface Route {
 export class ApiRequest extends Body {
   readonly #route: Route;
   readonly #format: Format;
+  /** While its last chunk is handed over the socket is corked by uWebSockets.js itself, and a second cork would be dear. */
+  #isCorked = false;
 
   constructor(route: Route, format: Format, response: HttpResponse) {
     super(route.bodies, response);
@@ -35,17 +38,15 @@ export class ApiRequest extends Body {
   /** Hot path. */
   protected override received(bytes: ArrayBuffer | Uint8Array): void {
     const { name, runner } = this.#route;
-    underWay = this;
+    this.#isCorked = true;
+    let params: unknown;
     try {
-      const params = this.#format === "lines" ? { calls: parsedLines(bytes) } : parsedJson(name, bytes);
-      runner.run(name, params).then(
-        (result) => this.#answer(result),
-        (error: unknown) => this.#fail(error),
-      );
+      params = this.#format === "lines" ? { calls: parsedLines(bytes) } : parsedJson(name, bytes);
     } catch (error) {
-      this.#fail(error);
+      return this.#fail(runner.callErrorOf(name, error));
     }
-    later.then(noneUnderWay);
+    runner.start(name, params, (outcome) => this.#settle(outcome));
+    this.#isCorked = false;
   }
 
   protected override failed(fault: BodyFault): void {
@@ -55,18 +56,19 @@ export class ApiRequest extends Body {
   }
 
   /** Hot path. */
-  #answer(result: unknown): void {
-    const { name, counts, counters } = this.#route;
+  #settle(outcome: unknown): void {
+    if (outcome instanceof CallError) return this.#fail(outcome);
+    const { name, counts, counters, runner } = this.#route;
     let text: string;
     try {
-      if (name === "batch") counters.countItems(resultsOf(result));
-      text = this.#format === "lines" ? linesOf(resultsOf(result)) : `{"result":${JSON.stringify(result)}}`;
+      if (name === "batch") counters.countItems(resultsOf(outcome));
+      text = this.#format === "lines" ? linesOf(resultsOf(outcome)) : `{"result":${JSON.stringify(outcome)}}`;
     } catch (error) {
-      return this.#fail(error);
+      return this.#fail(runner.callErrorOf(name, error));
     }
     counts.ok += 1;
     if (this.isAborted) return; // the call was carried out all the same
-    if (underWay === this) this.#write(text);
+    if (this.#isCorked) this.#write(text);
     else this.response.cork(() => this.#write(text));
   }
 
@@ -74,9 +76,9 @@ export class ApiRequest extends Body {
     this.response.writeHeader("Content-Type", contentTypes[this.#format]).end(text);
   }
 
-  #fail(error: unknown): void {
-    const { name, counts, runner } = this.#route;
-    const refused = callRefusal(runner.callErrorOf(name, error));
+  #fail(error: CallError): void {
+    const { counts } = this.#route;
+    const refused = callRefusal(error);
     if (this.isAborted) counts.count(refused.status);
     else refuse(counts, this.response, refused);
   }
@@ -87,16 +89,6 @@ export function refuse(counts: CallCounts, response: HttpResponse, refused: ApiR
   counts.count(refused.status);
   response.cork(() => writeReply(response, refusalReply(refused), false, isLast));
 }
-
-/**
- * The request whose last chunk is being handed over: its socket is corked, by uWebSockets.js itself, until all promises
- * that are settled by then have run. A cork of one's own would cost more than the check of the call.
- */
-let underWay: ApiRequest | undefined;
-const later = Promise.resolve();
-const noneUnderWay = (): void => {
-  underWay = undefined;
-};
 
 const contentTypes: Readonly<Record<Format, string>> = { json: "application/json", lines: "application/x-ndjson" };
 const resultsOf = (result: unknown): readonly ItemAnswer[] => (result as { results: readonly ItemAnswer[] }).results;

@@ -69,7 +69,7 @@ export interface CommandRecord {
   readonly body: string;
   /**
    * Unix seconds until which processes that start are told of it too, however old the log is that they read; 0: they are
-   * not. They may be told twice.
+   * not. They may be told twice. To be kept takes a while, and what is appended meanwhile may come before it.
    */
   readonly keptUntil: number;
 }

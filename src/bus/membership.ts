@@ -30,6 +30,8 @@ const rollCallMs = 250;
 const agreementMs = 1000;
 /** For what waits to be written when the node stops. */
 const goodbyeMs = 1000;
+/** For how long a node that was heard before Redis was away counts among the others. */
+const troubleMaxMs = 600_000;
 /** For a roll call: no incarnation is empty. */
 const everyone = "";
 
@@ -44,6 +46,7 @@ export class Membership {
   readonly #log: BusLog;
   readonly #events: MembershipEvents;
   #hasJoined = false;
+  #isLeaving = false;
   #refusedAtMs = Number.NEGATIVE_INFINITY;
   #agreed = ""; // the shards of the others, once it was refused
   #isMemberLost = false;
@@ -95,14 +98,16 @@ export class Membership {
     this.#lease.heard(incarnation);
   }
 
-  /** The log says that a node has ended. */
-  ended(incarnation: string): void {
+  /** The log says that a node has ended. True where it is this one's own goodbye, which is no news to anybody here. */
+  ended(incarnation: string): boolean {
     this.#lease.ended(incarnation);
+    return this.#isLeaving && incarnation === this.#incarnation;
   }
 
-  /** This node first, then all others that have written into the log lately. */
+  /** This node first, then all others that have written into the log lately; while nobody can write, that is long ago. */
   processes(): readonly string[] {
-    return [this.#incarnation, ...this.#lease.heardLately().filter((node) => node !== this.#incarnation)];
+    const others = this.#lease.heardLately(this.#events.quietMs() < this.leaseMs ? troubleMaxMs : this.leaseMs);
+    return [this.#incarnation, ...others.filter((node) => node !== this.#incarnation)];
   }
 
   /** A record of a member was refused: the other nodes do not know who is here. */
@@ -159,6 +164,7 @@ export class Membership {
 
   /** This node's members leave, and its lease ends; where `isReachable` is false the others will notice by themselves. */
   async leave(isReachable: boolean): Promise<void> {
+    this.#isLeaving = true;
     const goodbye = new Promise<void>((resolve) =>
       this.#events.append({ kind: "node_ended", node: this.#incarnation }, resolve),
     );

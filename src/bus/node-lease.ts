@@ -71,9 +71,9 @@ export class NodeLease {
     this.#heardAtMs.delete(incarnation);
   }
 
-  /** Who has written into the log within the time of a lease, longest silent first. */
-  heardLately(): string[] {
-    const sinceMs = performance.now() - this.#options.leaseMs;
+  /** Who has written into the log within `withinMs`, longest silent first. */
+  heardLately(withinMs: number): string[] {
+    const sinceMs = performance.now() - withinMs;
     return [...this.#heardAtMs].filter(([, atMs]) => atMs >= sinceMs).map(([incarnation]) => incarnation);
   }
 

@@ -185,7 +185,7 @@ export class RedisBus implements Bus {
       {
         apply: (record, position, ageMs) => {
           if (record.kind === "command") this.#commands.note(record);
-          else if (record.kind === "node_ended") this.#membership.ended(record.node);
+          else if (record.kind === "node_ended" && this.#membership.ended(record.node)) return;
           this.#apply?.("channel" in record ? record : { ...record, shard: number }, position, ageMs);
         },
         epochChanged: (reason, isOwn) => {

@@ -56,10 +56,26 @@ export class CallRunner implements CallContext {
    */
   run(name: CallName, params: unknown): Promise<unknown> {
     const row: CallRow = callTable[name];
+    return row.run(this.#checked(name, row, params) as never, this);
+  }
+
+  /** The same for whoever can do without a promise: `done` gets the result or a `CallError`, once. Never throws. */
+  start(name: CallName, params: unknown, done: (outcome: unknown) => void): void {
+    const failed = (error: unknown): void => done(this.callErrorOf(name, error));
+    try {
+      const row: CallRow = callTable[name];
+      const call = this.#checked(name, row, params);
+      if (row.runNow?.(call as never, this, done) !== true) row.run(call as never, this).then(done, failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  #checked(name: CallName, row: CallRow, params: unknown): unknown {
     const call = row.isPlain?.(params) === true ? params : checkedBy(name, row.input, params);
     const { message } = call as { readonly message?: unknown };
     if (message !== undefined) this.#checkDepth(name, message);
-    return row.run(call as never, this);
+    return call;
   }
 
   /** `error` as a `CallError`; one that was not foreseen is logged. */

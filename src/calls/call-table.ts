@@ -6,7 +6,7 @@
 import type { z } from "zod";
 import { isChannelName } from "../protocol/names.ts";
 import { calls as inputs, results } from "./call-schemas.ts";
-import { CallError, type Calls, type Published } from "./calls.ts";
+import { CallError, type Calls, type PublishCall, type Published } from "./calls.ts";
 
 export interface TokenCall {
   readonly user: string | number;
@@ -48,6 +48,8 @@ export interface CallRow {
   readonly result: z.ZodType;
   /** True for what `input` would accept as it is; may be false for it too. For the call that comes by the thousand. */
   readonly isPlain?: (params: unknown) => boolean;
+  /** As `run`, without a promise; `false` where `calls` cannot. */
+  readonly runNow?: (call: never, context: CallContext, done: (outcome: unknown) => void) => boolean;
   /** `call` has been checked by `input`. Throws, or rejects with, `CallError`. */
   readonly run: (call: never, context: CallContext) => Promise<unknown>;
 }
@@ -58,6 +60,7 @@ export const callTable = {
       calls.publish(call as Parameters<Calls["publish"]>[0]),
     ),
     isPlain: isPlainPublish,
+    runNow: publishNow,
   },
   broadcast: row(
     "Publish one message to many channels.",
@@ -129,6 +132,12 @@ function isPlainPublish(params: unknown): boolean {
   for (const _ in params) fields += 1;
   const { channel, message } = params as { readonly channel?: unknown; readonly message?: unknown };
   return fields === 2 && message !== undefined && typeof channel === "string" && isChannelName(channel);
+}
+
+function publishNow(call: PublishCall, { calls }: CallContext, done: (outcome: unknown) => void): boolean {
+  if (calls.publishNow === undefined) return false;
+  calls.publishNow(call, done);
+  return true;
 }
 
 function publishedAnswer(outcome: Published | CallError): ItemAnswer {

@@ -29,7 +29,7 @@ export type CallErrorCode =
   /** What the call names does not exist, or the channel has no such thing (history, presence). */
   | "not_found"
   | "too_large"
-  /** The log is away and its queue full, or not all processes answered in time. */
+  /** The log is away, or too many calls wait for answers. What was to be done may still happen. */
   | "unavailable"
   | "internal";
 
@@ -76,9 +76,9 @@ export interface DisconnectCall extends Selection {
 export interface RevokeCall {
   /** Tokens by their `jti` claim. */
   readonly tokens?: readonly string[] | undefined;
-  /** All tokens of these users issued (`iat`) before now. */
+  /** All tokens of these users issued (`iat`) up to this second, and those that do not say when. */
   readonly users?: readonly (string | number)[] | undefined;
-  /** Unix seconds: until when to remember it; default: as long as the longest token may live, 24 hours. */
+  /** Unix seconds, in the future: until when to remember it. Default: 24 hours from now, which no token should outlive. */
   readonly until?: number | undefined;
 }
 
@@ -92,7 +92,7 @@ export interface HistoryCall {
 
 export interface HistoryPage {
   readonly channel: string;
-  /** The `message` frames, parsed. */
+  /** The `message` frames, parsed; with `since` and `limit` the first ones after it (with `reverse` the last ones). */
   readonly messages: readonly Json[];
   readonly offset: string;
   readonly epoch: string;
@@ -162,7 +162,10 @@ export interface Info {
   readonly isPartial?: true;
 }
 
-/** How many connections of all nodes a call acted upon. */
+/**
+ * For how many connections of all nodes something changed: who was subscribed already, has too many channels or is gone
+ * does not count.
+ */
 export interface Affected {
   readonly connections: number;
   readonly isPartial?: true;
@@ -171,6 +174,8 @@ export interface Affected {
 /** Rejects with `CallError`; arguments have been checked by the schemas of `call-schemas.ts`. */
 export interface Calls {
   publish(call: PublishCall): Promise<Published>;
+  /** The same without a promise, for who publishes by the thousand. `done` is called once, maybe before this returns. */
+  publishNow?(call: PublishCall, done: (outcome: Published | CallError) => void): void;
   /** One result for each channel, in order. */
   broadcast(call: BroadcastCall): Promise<readonly (Published | CallError)[]>;
   subscribe(call: SubscribeCall): Promise<Affected>;

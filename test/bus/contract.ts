@@ -4,7 +4,14 @@
  */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { AppendFault, Bus, LogRecord, MembershipRecord, PublicationRecord } from "../../src/bus/bus.ts";
+import type {
+  AppendFault,
+  Bus,
+  CommandRecord,
+  LogRecord,
+  MembershipRecord,
+  PublicationRecord,
+} from "../../src/bus/bus.ts";
 import type { StreamPosition } from "../../src/protocol/messages.ts";
 
 /** Makes all nodes of one fresh log, none of them started: at least one, and as many as the bus is to be tested with. */
@@ -40,6 +47,8 @@ export const busRules: readonly Rule[] = [
         for (const channel of channels) {
           node.append(publication(channel, `turn ${turn}`));
           if (turn % 3 === 0) node.append(membership(channel, turn % 2 === 0 ? "join" : "leave", turn));
+          if (turn % 5 === 0) node.append(command(channel));
+          if (turn % 7 === 0) node.append({ ...command(channel), kind: "answer", from: "node" });
         }
       await new Promise((resolve) => setTimeout(resolve, turn % 4));
     }
@@ -176,6 +185,35 @@ export const busRules: readonly Rule[] = [
       }
     },
   },
+
+  {
+    title: "tells a node that starts later of the commands that are kept, as they were",
+    async check(createNodes, waitMs) {
+      const log = new TestLog(await createNodes(), waitMs);
+      try {
+        const [first, ...later] = log.nodes;
+        await first!.start();
+        const keptUntil = Math.floor(Date.now() / 1000) + 3600;
+        const kept = ["", "chat.one", "chat.two"].map((name) => ({ ...command(name), keptUntil, body: unicode }));
+        for (const record of kept) first!.append(record);
+        await log.acknowledged();
+        await Promise.all(later.map((node) => node.start()));
+        await log.settled(["", "chat.one", "chat.two"]);
+        for (const node of log.nodes)
+          for (const record of kept) {
+            await node.until(() => node.texts.has(textOf(record)), textOf(record));
+            const applied = node.applied.find((entry) => textOf(entry.record) === textOf(record));
+            assert.deepEqual(applied?.record, record);
+          }
+      } finally {
+        await log.stop();
+      }
+    },
+  },
+
+  rule("names itself first among the processes that it has heard of", async (log) => {
+    for (const { bus } of log.nodes) assert.equal(bus.processes()[0], bus.incarnation);
+  }),
 
   rule("refuses what is appended after stop, and applies nothing any more", async (log) => {
     log.nodes[0]!.append(publication("chat.one", "before"));
@@ -334,6 +372,11 @@ function publication(channel: string, text: string, more: Partial<PublicationRec
   };
 }
 
+function command(channel: string): CommandRecord {
+  made += 1;
+  return { kind: "command", channel, node: "node", id: made, body: "{}", keptUntil: 0 };
+}
+
 function membership(channel: string, kind: "join" | "leave", user: number): MembershipRecord {
   made += 1;
   return { kind, channel, session: `node.${made}`, member: { user_id: user, role: "user" } };
@@ -342,6 +385,7 @@ function membership(channel: string, kind: "join" | "leave", user: number): Memb
 /** What tells one record of a run from all others. */
 function textOf(record: LogRecord): string {
   if (record.kind === "publication") return record.head;
+  if (record.kind === "command" || record.kind === "answer") return `${record.kind} ${record.node} ${record.id}`;
   return `${record.kind} ${"session" in record ? record.session : record.node}`;
 }
 
@@ -373,4 +417,8 @@ const differentRecords: readonly LogRecord[] = [
   },
   { kind: "join", channel: "chat.one", session: "node.7", member: { user_id: "42", role: unicode } },
   { kind: "leave", channel: "chat.one", session: unicode, member: { connection_id: 8 } },
+  { kind: "command", channel: "chat.one", node: unicode, id: 2 ** 53 - 1, body: unicode, keptUntil: 0 },
+  { kind: "command", channel: "chat.one", node: "node", id: 1, body: "x".repeat(65_536), keptUntil: 0 },
+  { kind: "answer", channel: "chat.one", node: "node", id: 0, body: "", from: unicode },
+  { kind: "answer", channel: "chat.one", node: "node", id: 1, body: "日".repeat(65_536), from: "" },
 ];

@@ -27,6 +27,9 @@ const records: LogRecord[] = [
   { kind: "roll_begun", node: "abc", shard: 0 },
   { kind: "roll_ended", node: "abc", shard: 2 },
   { kind: "node_ended", node: "abc", shard: undefined },
+  { kind: "command", channel: "", node: "abc", id: 1, body: '{"name":"日本"}', keptUntil: 0 },
+  { kind: "command", channel: "chat.a", node: "abc", id: 2 ** 53 - 1, body: "", keptUntil: 4e9 },
+  { kind: "answer", channel: "chat.a", node: "abc", id: 0, body: "{}", from: "def" },
 ];
 
 const entry = { epoch: "e1", writer: "node", sequence: 7, records };
@@ -55,6 +58,8 @@ describe("An entry", () => {
   });
 
   const valid: readonly unknown[] = [0, "chat.a", "{", 1, true, [1], ["anna"], "key", "42", 1000];
+  const command: readonly unknown[] = [7, "chat.a", "abc", 1, "{}", 0];
+  const answer: readonly unknown[] = [8, "chat.a", "abc", 1, "{}", "def"];
   const malformed: readonly (readonly [what: string, fields: unknown])[] = [
     ["nothing after the kind of a publication", [0]],
     ...valid.slice(1).flatMap((_, i): [string, unknown][] => [
@@ -79,6 +84,17 @@ describe("An entry", () => {
     ["a node without a name", [3]],
     ["a node whose name is a number", [4, 7]],
     ["a node whose shard is a text", [5, "abc", "0"]],
+    ...[command, answer].flatMap((fields) =>
+      fields.slice(1).flatMap((_, i): [string, unknown][] => [
+        [`a map as field ${i + 1} of kind ${fields[0]}`, fields.with(i + 1, {})],
+        [`nothing as field ${i + 1} of kind ${fields[0]}`, fields.with(i + 1, null)],
+        [`true as field ${i + 1} of kind ${fields[0]}`, fields.with(i + 1, true)],
+      ]),
+    ),
+    ["a command whose number is a fraction", command.with(3, 1.5)],
+    ["a command that is kept for ever", command.with(5, Number.POSITIVE_INFINITY)],
+    ["an answer of a number", answer.with(5, 7)],
+    ["a command that is a map", { 0: 7, 1: "chat.a", 2: "abc", 3: 1, 4: "{}" }],
     ["a text", "0"],
     ["a number", 0],
   ];

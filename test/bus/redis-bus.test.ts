@@ -1,6 +1,7 @@
 /** The contract of a bus on real Redis, and what the Redis bus promises besides. */
 import assert from "node:assert/strict";
 import { after, before, describe, it, type TestContext } from "node:test";
+import type { LogRecord } from "../../src/bus/bus.ts";
 import type { BusLog, BusStatus } from "../../src/bus/bus-status.ts";
 import { decodeEntry } from "../../src/bus/entry-codec.ts";
 import { RedisBus } from "../../src/bus/redis-bus.ts";
@@ -56,6 +57,43 @@ describe("RedisBus on real Redis", () => {
     const offset = (id: string) => offsetOf(offsetPrefix(parseEntryId(id)), 0);
     return { bus: bus!, key, append, applied, offset, epoch: () => bus!.tail("chat").epoch };
   };
+
+  describe("The other processes", () => {
+    it("are those that have written into the log lately; one that ends is forgotten at once", async (t) => {
+      const nodes = await createNodes(3, 3)();
+      for (const bus of nodes) {
+        await bus.start(() => {});
+        t.after(() => bus.stop());
+      }
+      const names = (buses: readonly RedisBus[]) => buses.map(({ incarnation }) => incarnation).sort();
+      const [first, second, third] = nodes as [RedisBus, RedisBus, RedisBus];
+      for (const bus of nodes) {
+        await eventually(() => bus.processes().length === 3, "all three");
+        assert.deepEqual([...bus.processes()].sort(), names(nodes));
+      }
+      await second.stop();
+      await eventually(() => !first.processes().includes(second.incarnation), "the end of the second");
+      assert.deepEqual([...first.processes()].sort(), names([first, third]));
+    });
+  });
+
+  describe("A command that is kept", () => {
+    it("reaches a node that starts when the streams hold nothing of it any more", async (t) => {
+      const [first, second] = (await createNodes(2, 1)()) as [RedisBus, RedisBus];
+      await first.start(() => {});
+      t.after(() => first.stop());
+      const command = { kind: "command", channel: "", node: "a", id: 1, body: "{}", keptUntil: 4e9 } as const;
+      await new Promise((resolve) => first.append(command, resolve));
+      await redis.client.xtrim(`log${logs}:stream:0`, "MAXLEN", 0);
+      const applied: LogRecord[] = [];
+      await second.start((record) => void applied.push(record));
+      t.after(() => second.stop());
+      assert.deepEqual(
+        applied.find(({ kind }) => kind === "command"),
+        command,
+      );
+    });
+  });
 
   describe("What a reader makes of other nodes' entries", () => {
     it("an entry that comes twice is applied once", async (t) => {
