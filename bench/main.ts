@@ -5,6 +5,7 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { api } from "./api.ts";
 import { bridge } from "./bridge.ts";
 import { connect } from "./connect.ts";
 import { fanout } from "./fanout.ts";
@@ -36,6 +37,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   msgpack: { run: msgpack },
   micro: { run: micro },
   bridge: { run: bridge },
+  api: { run: api },
 };
 
 const { values, positionals } = parseArgs({

@@ -2,8 +2,8 @@
  * The body of one request, from its first chunk to its last: bounded in bytes and in time, copied only where it comes in
  * several chunks.
  *
- * The rule: `finished` is called once, with the whole body or with why there is none, and never for a client that went
- * away. The bytes are lent until it returns.
+ * The rule: `received` or `failed` is called once, and neither for a client that went away before. The bytes are lent
+ * until it returns.
  */
 import type { HttpResponse } from "../uws/uws.ts";
 
@@ -16,7 +16,8 @@ const beatsPerSecond = 4;
 export class Bodies {
   readonly bytesMax: number;
   readonly beatsMax: number;
-  readonly waiting = new Set<Body>();
+  /** The first of a list without an end of its own: a set would cost each request more than its parse. */
+  first: Body | undefined;
   readonly #timer: NodeJS.Timeout;
 
   constructor(bytesMax: number, timeoutSeconds: number) {
@@ -27,46 +28,60 @@ export class Bodies {
 
   stop(): void {
     clearInterval(this.#timer);
-    this.waiting.clear();
+    this.first = undefined;
   }
 
   #beat(): void {
-    for (const body of this.waiting) body.beat();
+    for (let body = this.first, next = body?.next; body !== undefined; body = next, next = body?.next) body.beat();
   }
 }
 
-export class Body {
+export abstract class Body {
+  readonly response: HttpResponse;
   /** The client has gone: `response` must not be touched any more. */
   isAborted = false;
+  next: Body | undefined;
+  #previous: Body | undefined;
+  #isWaiting = true;
   readonly #bodies: Bodies;
-  readonly #finished: (body: Uint8Array | BodyFault) => void;
   #bytes: Uint8Array | undefined; // what came so far, where it came in several chunks; has room at its end
   #length = 0;
   #beats = 0;
 
   /** Takes over `response`'s handlers. */
-  constructor(bodies: Bodies, response: HttpResponse, finished: (body: Uint8Array | BodyFault) => void) {
+  constructor(bodies: Bodies, response: HttpResponse) {
     this.#bodies = bodies;
-    this.#finished = finished;
-    bodies.waiting.add(this);
+    this.response = response;
+    this.next = bodies.first;
+    if (this.next !== undefined) this.next.#previous = this;
+    bodies.first = this;
     response.onAborted(() => {
       this.isAborted = true;
-      bodies.waiting.delete(this);
+      this.#leave();
     });
     response.onData((chunk, isLast) => this.#push(chunk, isLast));
   }
 
+  /** The whole body is here. */
+  protected abstract received(bytes: ArrayBuffer | Uint8Array): void;
+  /** It is not read any further. */
+  protected abstract failed(fault: BodyFault): void;
+
   /** Some time has passed. */
   beat(): void {
     this.#beats += 1;
-    if (this.#beats > this.#bodies.beatsMax) this.#finish("timeout");
+    if (this.#beats > this.#bodies.beatsMax) this.#fail("timeout");
   }
 
+  /** Hot path. */
   #push(chunk: ArrayBuffer, isLast: boolean): void {
-    if (!this.#bodies.waiting.has(this)) return; // it was refused: what still comes is not read
+    if (!this.#isWaiting) return; // it was refused: what still comes is not read
     const length = this.#length + chunk.byteLength;
-    if (length > this.#bodies.bytesMax) return this.#finish("too_large");
-    if (isLast && this.#length === 0) return this.#finish(new Uint8Array(chunk));
+    if (length > this.#bodies.bytesMax) return this.#fail("too_large");
+    if (isLast && this.#length === 0) {
+      this.#leave();
+      return this.received(chunk);
+    }
     if (this.#bytes === undefined || this.#bytes.length < length) {
       const grown = new Uint8Array(Math.min(2 * length, this.#bodies.bytesMax));
       if (this.#bytes !== undefined) grown.set(this.#bytes.subarray(0, this.#length));
@@ -74,12 +89,26 @@ export class Body {
     }
     this.#bytes.set(new Uint8Array(chunk), this.#length);
     this.#length = length;
-    if (isLast) this.#finish(this.#bytes.subarray(0, length));
+    if (!isLast) return;
+    const bytes = this.#bytes.subarray(0, length);
+    this.#leave();
+    this.received(bytes);
   }
 
-  #finish(outcome: Uint8Array | BodyFault): void {
-    this.#bodies.waiting.delete(this);
+  #fail(fault: BodyFault): void {
+    this.#leave();
+    this.failed(fault);
+  }
+
+  /** Out of the list; a second time it does nothing. */
+  #leave(): void {
+    if (!this.#isWaiting) return;
+    this.#isWaiting = false;
     this.#bytes = undefined;
-    this.#finished(outcome);
+    if (this.next !== undefined) this.next.#previous = this.#previous;
+    if (this.#previous !== undefined) this.#previous.next = this.next;
+    else if (this.#bodies.first === this) this.#bodies.first = this.next;
+    this.next = undefined;
+    this.#previous = undefined;
   }
 }

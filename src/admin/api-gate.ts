@@ -25,7 +25,6 @@ export class ApiGate {
   readonly #isAllowedHost: (hostHeader: string) => boolean;
   readonly #mustCheckPeer: boolean;
   readonly #buckets: TokenBuckets | undefined; // [key]
-  #allowedHost = ""; // the one that was allowed last: it is nearly always the same
 
   constructor({ host, keys, requestsPerSecondMax }: GateOptions) {
     this.#keys = keys;
@@ -36,16 +35,8 @@ export class ApiGate {
       this.#buckets = new TokenBuckets(requestsPerSecondMax, requestsPerSecondMax / 1000, Math.max(1, keys.count));
   }
 
-  /** Why the request is refused, or `undefined`. Hot path. */
+  /** Why the request is refused, or `undefined`. Hot path: each header that is read costs a fifth of a parse. */
   check(request: HttpRequest, response: HttpResponse): ApiRefusal | undefined {
-    const host = request.getHeader("host");
-    if (host !== this.#allowedHost) {
-      if (!this.#isAllowedHost(host)) return wrongHost;
-      this.#allowedHost = host;
-    }
-    const origin = request.getHeader("origin");
-    if (origin !== "" && origin !== `http://${host}`) return wrongOrigin;
-    if (request.getQuery()) return hasQuery;
     const key = this.#keys.count === 0 ? this.#keyless(request, response) : this.#keyOf(request);
     if (typeof key !== "number") return key;
     if (this.#buckets === undefined) return undefined;
@@ -55,23 +46,29 @@ export class ApiGate {
     return { ...tooMany, headers: { "Retry-After": String(Math.max(1, seconds)) } };
   }
 
+  /** The key alone decides: a page that knows it needs no trick. */
   #keyOf(request: HttpRequest): number | ApiRefusal {
     const authorization = request.getHeader("authorization");
     const presented = authorization === "" ? request.getHeader("x-api-key") : bearer(authorization);
-    if (presented === "") return noKey;
+    if (presented === "") return request.getQuery() ? hasQuery : noKey;
     const key = this.#keys.find(presented);
     return key === -1 ? wrongKey : key;
   }
 
   #keyless(request: HttpRequest, response: HttpResponse): 0 | ApiRefusal {
+    const host = request.getHeader("host");
+    if (!this.#isAllowedHost(host)) return wrongHost;
+    const origin = request.getHeader("origin");
+    if (origin !== "" && origin !== `http://${host}`) return wrongOrigin;
     if (this.#mustCheckPeer && !isLoopbackPeer(response.getRemoteAddress())) return notLoopback;
-    const isForwarded = request.getHeader("x-forwarded-for") !== "" || request.getHeader("forwarded") !== "";
-    return isForwarded ? notLoopback : 0;
+    if (request.getHeader("x-forwarded-for") !== "" || request.getHeader("forwarded") !== "") return notLoopback;
+    return request.getQuery() ? hasQuery : 0;
   }
 }
 
 /** The scheme's name is in any letter case (RFC 9110, section 11.1). */
 function bearer(authorization: string): string {
+  if (authorization.startsWith("Bearer ") && authorization.charCodeAt(7) !== 32) return authorization.slice(7);
   return /^bearer +(\S+)$/i.exec(authorization)?.[1] ?? "";
 }
 

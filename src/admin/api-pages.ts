@@ -42,7 +42,7 @@ export function createApiPages(version: string, { keys, counters }: Pick<ApiOpti
       if (Object.hasOwn(pages, path)) return pages[path];
       const meant = plainPath(path);
       if (!/^\/api(?:\/|$)/.test(meant)) return undefined;
-      counters.count("none", 404);
+      counters.of("none").count(404);
       const guess = known.includes(meant) ? `; did you mean ${meant}?` : didYouMean(meant.slice(0, guessedMax), known);
       return refusalReply(refusal(404, "not_found", `No such path${guess || "; see /api"}`));
     },

@@ -19,7 +19,7 @@ export function contentFormat(contentType: string, call: CallName): Format | und
 }
 
 /** The value of a JSON text. Throws `CallError`. Hot path. */
-export function parsedJson(call: string, bytes: Uint8Array): unknown {
+export function parsedJson(call: string, bytes: ArrayBuffer | Uint8Array): unknown {
   const text = decoded(call, bytes);
   try {
     return JSON.parse(text);
@@ -29,7 +29,7 @@ export function parsedJson(call: string, bytes: Uint8Array): unknown {
 }
 
 /** A value for each line that is not blank; for one that is no JSON, the `CallError` that says so. */
-export function parsedLines(bytes: Uint8Array): unknown[] {
+export function parsedLines(bytes: ArrayBuffer | Uint8Array): unknown[] {
   const lines = decoded("batch", bytes).split("\n");
   return lines.flatMap((line, index) => {
     if (line.trim() === "") return [];
@@ -44,7 +44,7 @@ export function parsedLines(bytes: Uint8Array): unknown[] {
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-function decoded(call: string, bytes: Uint8Array): string {
+function decoded(call: string, bytes: ArrayBuffer | Uint8Array): string {
   try {
     return decoder.decode(bytes);
   } catch {

@@ -22,9 +22,10 @@ export const apiKeyRule = "16 to 512 letters, digits and - . _ ~ + / =";
 
 export class ApiKeys {
   readonly #digests: readonly Buffer[];
+  readonly #presented = Buffer.alloc(digestBytes); // reused: a buffer of its own costs more than its digest
 
   constructor(keys: readonly string[]) {
-    this.#digests = keys.map(digestOf);
+    this.#digests = keys.map((key) => writeDigest(key, Buffer.alloc(digestBytes)));
   }
 
   get count(): number {
@@ -33,11 +34,19 @@ export class ApiKeys {
 
   /** The index of the key that `presented` is; -1 for none. Hot path. */
   find(presented: string): number {
-    const digest = digestOf(presented);
+    const digest = writeDigest(presented, this.#presented);
     let found = -1;
     for (let i = 0; i < this.#digests.length; i += 1) if (timingSafeEqual(digest, this.#digests[i]!)) found = i;
     return found;
   }
+}
+
+/** SHA-256, as text in hexadecimal: Node hands a digest over as text in a third of the time. */
+const digestBytes = 64;
+
+function writeDigest(key: string, into: Buffer): Buffer {
+  into.write(hash("sha256", key, "hex"), "latin1");
+  return into;
 }
 
 /** Reads the files; throws `AuthSetupError` at the first key that is not fit, and where two are the same. */
@@ -79,5 +88,3 @@ function unusable(
 ): AuthSetupError {
   return new AuthSetupError(code, `cannot load key: api.keys[${index}]${field} must be ${rule}, got ${got}`, cause);
 }
-
-const digestOf = (key: string): Buffer => hash("sha256", key, "buffer");

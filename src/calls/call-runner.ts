@@ -56,12 +56,27 @@ export class CallRunner implements CallContext {
    * else rejects; see `callErrorOf`.
    */
   run(name: CallName, params: unknown): Promise<unknown> {
-    const { input, run }: CallRow = callTable[name];
-    const checked = input.safeParse(params);
-    if (!checked.success) throw refusalOf(name, checked.error.issues, params, input);
-    const call = checked.data as { readonly message?: unknown };
-    if (call.message !== undefined) this.#checkDepth(name, call.message);
-    return run(call as never, this);
+    const row: CallRow = callTable[name];
+    return row.run(this.#checked(name, row, params) as never, this);
+  }
+
+  /** The same for whoever can do without a promise: `done` gets the result or a `CallError`, once. Never throws. */
+  start(name: CallName, params: unknown, done: (outcome: unknown) => void): void {
+    const failed = (error: unknown): void => done(this.callErrorOf(name, error));
+    try {
+      const row: CallRow = callTable[name];
+      const call = this.#checked(name, row, params);
+      if (row.runNow?.(call as never, this, done) !== true) row.run(call as never, this).then(done, failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  #checked(name: CallName, row: CallRow, params: unknown): unknown {
+    const call = row.isPlain?.(params) === true ? params : checkedBy(name, row.input, params);
+    const { message } = call as { readonly message?: unknown };
+    if (message !== undefined) this.#checkDepth(name, message);
+    return call;
   }
 
   /** `error` as a `CallError`; one that was not foreseen is logged. */
@@ -84,9 +99,7 @@ export class CallRunner implements CallContext {
     const failed = (error: unknown): ItemAnswer => errorAnswer(this.callErrorOf(name, error));
     try {
       if (item instanceof CallError) throw item;
-      const checked = batchItem.safeParse(item);
-      if (!checked.success) throw refusalOf("batch", checked.error.issues, item, batchItem);
-      const { method, params = {} } = checked.data;
+      const { method, params = {} } = checkedBy("batch", batchItem, item) as z.output<typeof batchItem>;
       if (!isBatchable(method)) throw unknownMethod(method);
       name = method;
       return this.run(method, params).then((result) => ({ result }), failed);
@@ -107,6 +120,12 @@ export class CallRunner implements CallContext {
 function unknownMethod(method: string): CallError {
   const rule = method === "batch" ? "another call than batch" : `a call${didYouMean(method, callNames)}`;
   return new CallError("invalid_call", `cannot batch: method must be ${rule}, got ${shown(method)}`);
+}
+
+function checkedBy(name: string, schema: z.ZodType, params: unknown): unknown {
+  const checked = schema.safeParse(params);
+  if (!checked.success) throw refusalOf(name, checked.error.issues, params, schema);
+  return checked.data;
 }
 
 /** What is wrong, in words. A name of a channel that is none has a code of its own. */

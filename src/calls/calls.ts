@@ -174,6 +174,8 @@ export interface Affected {
 /** Rejects with `CallError`; arguments have been checked by the schemas of `call-schemas.ts`. */
 export interface Calls {
   publish(call: PublishCall): Promise<Published>;
+  /** The same without a promise, for who publishes by the thousand. `done` is called once, maybe before this returns. */
+  publishNow?(call: PublishCall, done: (outcome: Published | CallError) => void): void;
   /** One result for each channel, in order. */
   broadcast(call: BroadcastCall): Promise<readonly (Published | CallError)[]>;
   subscribe(call: SubscribeCall): Promise<Affected>;

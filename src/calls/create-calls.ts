@@ -75,6 +75,16 @@ export function createCalls(parts: CallParts): RunningCalls {
       });
     },
 
+    publishNow(call, done) {
+      let json: string;
+      try {
+        json = publisher.encode(call.message);
+      } catch (error) {
+        return done(error as CallError);
+      }
+      publisher.append(call.channel, json, targetOf(call), call.key, done);
+    },
+
     async broadcast({ channels, message, key }) {
       const json = publisher.encode(message);
       const one = (channel: string): Promise<Published | CallError> =>

@@ -9,14 +9,15 @@ import { readFileSync } from "node:fs";
 import { extname } from "node:path";
 import { createSecureContext } from "node:tls";
 import { fileURLToPath } from "node:url";
-import { startAdmin } from "../admin/admin-server.ts";
+import type { AdminServer } from "../admin/admin-server.ts";
 import { createCalls } from "../calls/create-calls.ts";
 import { systemClock } from "../clock/clock.ts";
 import type { Config } from "../config/config-schema.ts";
+import { openAdminPort } from "../gateway/admin-port.ts";
 import type { Gateway } from "../gateway/gateway.ts";
 import { version } from "../gateway/version.ts";
-import { limited } from "../log/limited-log.ts";
 import type { Log } from "../log/log.ts";
+import { ApiCounters } from "../metrics/api-counters.ts";
 import { Health } from "../metrics/health.ts";
 import { ClusterMetrics } from "./cluster-metrics.ts";
 import { createSharedLog } from "./shared-log.ts";
@@ -52,29 +53,22 @@ export async function startCluster(configured: Config, count: number, log: Log):
     others: () => (workers?.processes ?? []).flatMap((life) => (life?.isListening ? [life.incarnation] : [])),
     flush: () => {},
   });
+  const apiCounters = new ApiCounters();
   const metrics = new ClusterMetrics({
     workers: () => workers?.processes ?? [],
     restarts: () => workers?.restarts ?? [],
     publications: () => sharedLog.publications,
     ready: () => (health.ready().ok ? 1 : 0),
     bus: sharedLog.figures,
+    api: apiCounters,
   });
-  let admin: Awaited<ReturnType<typeof startAdmin>> | undefined;
+  let admin: AdminServer | undefined;
   const close = async (): Promise<void> => {
     await sharedLog.stop();
     admin?.stop();
   };
   try {
-    admin = await startAdmin({
-      host: config.adminHost,
-      port: config.adminPort,
-      metrics,
-      health,
-      publicPort: () => port,
-      tls: config.tls.certFile !== "",
-      version,
-      log: limited(log, { linesPerSecond: 10 }),
-    });
+    admin = await openAdminPort(config, { metrics, health, publicPort: port, calls, apiCounters, log });
     workers = new Workers({ config, count, sharedLog, health, log, retired: (last) => metrics.retire(last) });
     await Promise.all([sharedLog.start(), workers.start()]);
   } catch (error) {

@@ -3,7 +3,6 @@
  * node is made of; nothing else knows all the parts.
  */
 import { setTimeout } from "node:timers/promises";
-import { startAdmin } from "../admin/admin-server.ts";
 import { createTokenVerifier } from "../auth/jwt-verifier.ts";
 import { type RevocableToken, Revocations, refusingRevoked } from "../auth/revocations.ts";
 import type { Bus } from "../bus/bus.ts";
@@ -30,12 +29,14 @@ import { Receiver } from "../inbound/receive.ts";
 import { AddressCounts } from "../limit/address-counts.ts";
 import { limited } from "../log/limited-log.ts";
 import type { Log } from "../log/log.ts";
+import { ApiCounters } from "../metrics/api-counters.ts";
 import { Counters } from "../metrics/counters.ts";
 import { Health } from "../metrics/health.ts";
 import { createRegistry, type Registry } from "../metrics/registry.ts";
 import { TrustedProxies } from "../socket/client-address.ts";
 import { Origins } from "../socket/origins.ts";
 import { SocketServer } from "../socket/server.ts";
+import { openAdminPort, outsiders } from "./admin-port.ts";
 import { createBus } from "./create-bus.ts";
 import { drainConnections, returnSpreadMs } from "./drain.ts";
 import { gaugesOf } from "./gauges.ts";
@@ -74,6 +75,8 @@ export interface NodeParts {
   readonly sharesPort: boolean;
   /** Those of the embedding program; without them the configuration may name a module. */
   readonly hooks?: Hooks | undefined;
+  /** Where this process answers the server API. */
+  readonly apiCounters?: ApiCounters;
 }
 
 const housekeepingMs = 1000;
@@ -84,20 +87,12 @@ export async function startGateway(config: Config, log: Log, hooks?: Hooks): Pro
   const members = new Members(config.redis.enabled ? config.redis.shards : 1);
   const status = { block: (reason: string) => health.block("bus", reason), clear: () => health.clear("bus") };
   const bus = createBus(config, status, log, () => members.nodes());
+  const apiCounters = new ApiCounters();
   let node: Node | undefined;
   try {
-    node = await startNode(config, log, { bus, health, members, sharesPort: false, hooks });
-    const { port, calls, metrics, reloadCertificate, stop: stopNode } = node;
-    const admin = await startAdmin({
-      host: config.adminHost,
-      port: config.adminPort,
-      metrics,
-      health,
-      publicPort: () => port,
-      tls: config.tls.certFile !== "",
-      version,
-      log: limited(log, outsiders),
-    });
+    node = await startNode(config, log, { bus, health, members, sharesPort: false, hooks, apiCounters });
+    const { port, metrics, calls, reloadCertificate, stop: stopNode } = node;
+    const admin = await openAdminPort(config, { metrics, health, publicPort: port, calls, apiCounters, log });
     const stop: Gateway["stop"] = async (drain) => {
       await stopNode(drain);
       admin.stop();
@@ -213,6 +208,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
     version,
     node: bus.incarnation,
     bus: bus.figures?.bind(bus),
+    api: parts.apiCounters,
     gauges: gaugesOf({ connections, subscriptions, history, members, revocations, guard, health }, () => isDraining),
   });
   sweep.start();
@@ -254,5 +250,3 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
 const closingMs = 100;
 /** For clients to come back elsewhere: the longest `retry_in_ms`, and some time to connect. */
 const returnMs = returnSpreadMs + 1000;
-/** Log lines a second of one event that outsiders can trigger. */
-const outsiders = { linesPerSecond: 10 };

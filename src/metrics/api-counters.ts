@@ -4,25 +4,48 @@
  */
 import { counter, type LiveMetric, type Sample } from "./metric.ts";
 
+/** Of one call. */
+export class CallCounts {
+  /** Answered with 200. */
+  ok = 0;
+  readonly #others = new Map<number, number>(); // by HTTP status
+
+  count(status: number): void {
+    this.#others.set(status, (this.#others.get(status) ?? 0) + 1);
+  }
+
+  /** Statuses that occurred. */
+  get byStatus(): readonly (readonly [status: number, count: number])[] {
+    return [...(this.ok > 0 ? [[200, this.ok] as const] : []), ...this.#others];
+  }
+}
+
 export class ApiCounters {
   /** Items of batches that were carried out, and those that were refused. */
   itemsOk = 0;
   itemsRefused = 0;
-  readonly #requests = new Map<string, Map<number, number>>(); // by call, then by HTTP status
+  readonly #calls = new Map<string, CallCounts>();
 
-  /** One answered request. `call` is a name of the call table, or `none`. */
-  count(call: string, status: number): void {
-    let statuses = this.#requests.get(call);
-    if (statuses === undefined) {
-      statuses = new Map();
-      this.#requests.set(call, statuses);
+  /** Those of `call`, a name of the call table or `none`. */
+  of(call: string): CallCounts {
+    let counts = this.#calls.get(call);
+    if (counts === undefined) {
+      counts = new CallCounts();
+      this.#calls.set(call, counts);
     }
-    statuses.set(status, (statuses.get(status) ?? 0) + 1);
+    return counts;
+  }
+
+  countItems(answers: readonly object[]): void {
+    let refused = 0;
+    for (const answer of answers) if ("error" in answer) refused += 1;
+    this.itemsRefused += refused;
+    this.itemsOk += answers.length - refused;
   }
 
   get requests(): readonly Sample[] {
-    return [...this.#requests].flatMap(([call, statuses]) =>
-      [...statuses].map(([status, value]) => ({ value, labels: { call, status } })),
+    return [...this.#calls].flatMap(([call, { byStatus }]) =>
+      byStatus.map(([status, value]) => ({ value, labels: { call, status } })),
     );
   }
 }

@@ -119,7 +119,7 @@ export async function startApi(
   const { host = "127.0.0.1", auth, ...api } = options;
   const done: { name: string; call: unknown }[] = [];
   const calls = Object.fromEntries(
-    Object.entries({ ...answers, ...instead }).map(([name, answer]) => [
+    (Object.entries({ ...answers, ...instead }) as [string, (call: never) => unknown][]).map(([name, answer]) => [
       name,
       (call: never) => {
         done.push({ name, call });

@@ -101,12 +101,13 @@ describe("the OpenAPI document", () => {
 
   it("lists every status that is really answered, with the shape of its error", async (t) => {
     const api = await startApi(t, { bodyBytesMax: 1024, requestsPerSecondMax: 1_000_000 });
+    const open = await startApi(t, { keys: new ApiKeys([]) });
     const document = await documentOf(api.url);
     const body = "{}";
     const answered = await Promise.all([
       api.ask("/api/v1/info", { body: "[]" }),
       api.ask("/api/v1/info", { body, headers: { Authorization: undefined } }),
-      api.ask("/api/v1/info", { body, headers: { Origin: "https://evil.example" } }),
+      open.ask("/api/v1/info", { body, headers: { Origin: "https://evil.example" } }),
       api.ask("/api/v1/info", { method: "GET" }),
       api.ask("/api/v1/info", { body: " ".repeat(2000) }),
       api.ask("/api/v1/info", { body, headers: { "Content-Type": "text/plain" } }),

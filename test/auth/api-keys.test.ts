@@ -29,7 +29,7 @@ describe("API keys", () => {
     const { calls } = compared.mock;
     assert.equal(calls.length, presented.length * 2);
     const lengths = new Set(calls.flatMap(({ arguments: [a, b] }) => [a.byteLength, b.byteLength]));
-    assert.deepEqual([...lengths], [32]);
+    assert.deepEqual([...lengths], [64]);
     const plain = calls.flatMap(({ arguments: [a, b] }) =>
       [a, b].map((bytes) => Buffer.from(bytes as Buffer).toString()),
     );

@@ -36,6 +36,7 @@ describe("signToken", () => {
       channels: ["a.*"],
       publish: ["b.>"],
       expiresAt: nowSeconds + 60,
+      issuedAt: nowSeconds,
     });
     assert.deepEqual(part(token, 1), {
       user_id: "7",
@@ -48,6 +49,10 @@ describe("signToken", () => {
       iat: nowSeconds,
       exp: nowSeconds + 60,
     });
+  });
+
+  it("gives a token a name of its own where one is asked for", () => {
+    assert.equal((part(sign({ secret }, { jti: "name" }), 1) as { jti: string }).jti, "name");
   });
 
   it("leaves out what is not configured", () => {
