@@ -12,7 +12,7 @@ const layers = [
   ["cluster"],
   ["gateway", "config"],
   ["socket", "admin"],
-  ["inbound", "calls"],
+  ["inbound", "calls", "webhooks"],
   ["channel"],
   ["connection"],
   ["auth", "limit", "metrics", "bus", "log", "clock", "uws"],

@@ -35,11 +35,19 @@ export interface MembershipRecord {
   readonly member: Member;
 }
 
+/** A node has its first subscriber of a channel, or lost the last one. Written only where a webhook wants to know. */
+export interface OccupancyRecord {
+  readonly kind: "occupied" | "vacated";
+  readonly channel: string;
+  /** The node's incarnation. */
+  readonly node: string;
+}
+
 /** Who holds which members, for the channels of one shard of the log. */
 export interface NodeRecord {
   /**
-   * `roll_call`: tell the others your members. `roll_begun`, `roll_ended`: the joins of the node between them are all its
-   * members. `node_ended`: its members have left.
+   * `roll_call`: tell the others your members. `roll_begun`, `roll_ended`: the joins (and channels
+   * occupied) of the node between them are all that it has. `node_ended`: its members have left.
    */
   readonly kind: "roll_call" | "roll_begun" | "roll_ended" | "node_ended";
   /** The node's incarnation; "" with `roll_call`: every node. */
@@ -55,7 +63,7 @@ export interface Member {
   readonly connection_id?: number;
 }
 
-export type LogRecord = PublicationRecord | MembershipRecord | NodeRecord;
+export type LogRecord = PublicationRecord | MembershipRecord | OccupancyRecord | NodeRecord;
 
 /** Takes one record. `ageMs`: how long ago it was written, where the node reads up on the past. Must not throw. */
 export type Apply = (record: LogRecord, position: StreamPosition, ageMs: number) => void;

@@ -25,6 +25,9 @@ export interface Entry {
 /** Records of nodes, numbered from 3 on. */
 const nodeKinds = ["roll_call", "node_ended", "roll_begun", "roll_ended"] as const;
 const nodeKindsFrom = 3;
+/** Records of occupied channels have numbers of their own, far from those above, which may become more. */
+const occupied = 32;
+const vacated = 33;
 
 const packr = new Packr({ useRecords: false, moreTypes: false });
 
@@ -71,6 +74,9 @@ export function encodeRecord(record: LogRecord, originMs: number): unknown[] {
     case "join":
     case "leave":
       return [record.kind === "join" ? 1 : 2, record.channel, record.session, record.member];
+    case "occupied":
+    case "vacated":
+      return [record.kind === "occupied" ? occupied : vacated, record.channel, record.node];
     default:
       return [nodeKinds.indexOf(record.kind) + nodeKindsFrom, record.node, record.shard];
   }
@@ -86,6 +92,12 @@ export function decodeRecord(fields: readonly unknown[], originMs: number): LogR
       const [kind, channel, session, member] = fields;
       if (typeof channel !== "string" || typeof session !== "string" || !isMember(member)) return undefined;
       return { kind: kind === 1 ? "join" : "leave", channel, session, member };
+    }
+    case occupied:
+    case vacated: {
+      const [kind, channel, node] = fields;
+      if (typeof channel !== "string" || typeof node !== "string") return undefined;
+      return { kind: kind === occupied ? "occupied" : "vacated", channel, node };
     }
     default: {
       const kind = nodeKinds[(fields[0] as number) - nodeKindsFrom];

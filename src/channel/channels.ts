@@ -27,6 +27,8 @@ export interface ChannelParts {
   readonly clock: Clock;
   /** Tells the log every member that this node has in the channels of a shard. */
   announce(shard: number): void;
+  /** Hears of every join and leave that subscribers are told. */
+  readonly memberChanged?: ((change: MembershipRecord) => void) | undefined;
 }
 
 export class Channels {
@@ -139,8 +141,10 @@ export class Channels {
     fanOut.add({ channel, body, target, except, acceptedAtMs, keep });
   }
 
-  #tellPresence({ kind, channel, member }: MembershipRecord): void {
-    const { fanOut, members, clock } = this.#parts;
+  #tellPresence(change: MembershipRecord): void {
+    const { fanOut, members, clock, memberChanged } = this.#parts;
+    const { kind, channel, member } = change;
+    memberChanged?.(change);
     const frame = {
       action: "presence",
       event: kind,

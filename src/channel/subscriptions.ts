@@ -33,6 +33,8 @@ export interface SubscriptionParts {
   readonly history: History;
   readonly members: Members;
   readonly counters: Counters;
+  /** The channels with subscribers on this node, where the log is to know them. */
+  readonly occupied?: (() => Iterable<string>) | undefined;
 }
 
 /** The channels with presence that a connection has joined, and as whom. */
@@ -160,13 +162,15 @@ export class Subscriptions {
 
   /** Writes this node's roll: a join for each of its members in the channels of a shard. */
   announce(shard: number): void {
-    const { bus, members } = this.#parts;
+    const { bus, members, occupied } = this.#parts;
     const node = bus.incarnation;
     bus.append({ kind: "roll_begun", node, shard }, () => {});
     for (const { session, channels } of this.#memberships.values()) {
       for (const [channel, member] of channels)
         if (members.shardOf(channel) === shard) bus.append({ kind: "join", channel, session, member }, () => {});
     }
+    for (const channel of occupied?.() ?? [])
+      if (members.shardOf(channel) === shard) bus.append({ kind: "occupied", channel, node }, () => {});
     bus.append({ kind: "roll_ended", node, shard }, () => {});
   }
 

@@ -8,6 +8,7 @@
 import { type BusSource, busCatalogue } from "../metrics/bus-catalogue.ts";
 import { counter, gauge, type LiveMetric, labelled, type MetricSnapshot, type Sample } from "../metrics/metric.ts";
 import { mergedText, type Registry, registryOf } from "../metrics/registry.ts";
+import { type WebhookSource, webhookCatalogue } from "../metrics/webhook-catalogue.ts";
 
 /** A worker as the metrics see it. */
 export interface MeasuredWorker {
@@ -25,6 +26,7 @@ export interface ClusterGauges {
   ready(): 0 | 1;
   /** Where the log is in Redis. */
   readonly bus: (() => BusSource) | undefined;
+  readonly webhooks: (() => WebhookSource) | undefined;
 }
 
 /** A worker that is silent for longer is not up. */
@@ -66,7 +68,14 @@ export class ClusterMetrics {
   }
 }
 
-function clusterCatalogue({ workers, restarts, publications, ready, bus }: ClusterGauges): readonly LiveMetric[] {
+function clusterCatalogue({
+  workers,
+  restarts,
+  publications,
+  ready,
+  bus,
+  webhooks,
+}: ClusterGauges): readonly LiveMetric[] {
   const byWorker = (values: readonly number[]): readonly Sample[] =>
     labelled("worker", Object.fromEntries(values.entries()));
   const isUp = (worker: MeasuredWorker | undefined): number =>
@@ -80,6 +89,7 @@ function clusterCatalogue({ workers, restarts, publications, ready, bus }: Clust
     ),
     counter("tidegate_worker_restarts_total", "Workers started in place of one that died.", () => byWorker(restarts())),
     ...(bus === undefined ? [] : busCatalogue(bus)),
+    ...(webhooks === undefined ? [] : webhookCatalogue(webhooks)),
   ];
 }
 

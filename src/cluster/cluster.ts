@@ -46,6 +46,7 @@ export async function startCluster(configured: Config, count: number, log: Log):
     publications: () => sharedLog.publications,
     ready: () => (health.ready().ok ? 1 : 0),
     bus: sharedLog.figures,
+    webhooks: sharedLog.webhooks?.figures,
   });
   let admin: Awaited<ReturnType<typeof startAdmin>> | undefined;
   const close = async (): Promise<void> => {

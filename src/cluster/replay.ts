@@ -8,7 +8,7 @@
  *
  * Bounded as the workers' own state is: each channel by its policy, all by `bytesMax`, floors by their number.
  */
-import type { LogRecord, PublicationRecord } from "../bus/bus.ts";
+import type { LogRecord, MembershipRecord, PublicationRecord } from "../bus/bus.ts";
 import { shardOf } from "../bus/shard-of.ts";
 import type { Past, PastRecords } from "../bus/worker-past.ts";
 import type { Policies } from "../channel/policy.ts";
@@ -64,6 +64,8 @@ export class Replay implements Past {
   readonly members: Members;
   /** Publications that came since this process has been up to date. */
   publications = 0;
+  /** Hears of every join and leave. */
+  memberChanged: (change: MembershipRecord) => void = () => {};
   readonly #options: ReplayOptions;
   readonly #policies: Policies;
   readonly #clock: Clock;
@@ -85,7 +87,7 @@ export class Replay implements Past {
   /** Hot path. */
   add(record: LogRecord, position: StreamPosition, ageMs: number): void {
     if (record.kind === "publication") this.#addPublication(record, position, ageMs);
-    else this.members.apply(record, () => {});
+    else this.members.apply(record, this.memberChanged);
   }
 
   /** What was kept before stays for its keys; as history it is of another epoch, and workers see that for themselves. */

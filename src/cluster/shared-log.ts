@@ -2,16 +2,19 @@
  * The log of all workers, held by their supervisor: the bus as configured, the hub that hands it on, what a new worker
  * is filled with, and the workers' numbers.
  */
+import type { Apply } from "../bus/bus.ts";
 import type { BusFigures, BusStatus } from "../bus/bus-status.ts";
 import { MemoryBus } from "../bus/memory-bus.ts";
 import { RedisBus } from "../bus/redis-bus.ts";
 import type { WorkerBusOptions } from "../bus/worker-bus.ts";
 import { type SourceLog, WorkerHub } from "../bus/worker-hub.ts";
 import { type WorkerLease, WorkerLeases } from "../bus/worker-leases.ts";
+import { Idempotency } from "../channel/idempotency.ts";
 import { Policies } from "../channel/policy.ts";
 import { systemClock } from "../clock/clock.ts";
 import type { Config } from "../config/config-schema.ts";
 import { nodesMax } from "../connection/slots.ts";
+import { createWebhooks, knownNodes, type WebhookHolder, watchLog } from "../gateway/node-webhooks.ts";
 import type { Log } from "../log/log.ts";
 import { deferred } from "./deferred.ts";
 import { Replay } from "./replay.ts";
@@ -23,6 +26,8 @@ export interface SharedLog {
   readonly publications: number;
   /** Of the log in Redis; see `Bus`. */
   readonly figures: (() => BusFigures) | undefined;
+  /** Of the whole machine. */
+  readonly webhooks: WebhookHolder | undefined;
   /** Resolves once the past has been read. */
   start(): Promise<void>;
   /** A number for a worker, once the log has started. Rejects where it is stopped instead. */
@@ -42,7 +47,10 @@ export function createSharedLog(config: Config, status: BusStatus, log: Log): Sh
   const { redis } = config;
   const shards = redis.enabled ? redis.shards : 1;
   const replay = createReplay(config, shards);
-  const bus = redis.enabled ? new RedisBus(redis, status, log, () => replay.members.nodes()) : new MemoryBus();
+  const own = new Set<string>(); // incarnations of living workers
+  const webhooks = createWebhooks(config, log, (node) => own.has(node));
+  const nodes = () => knownNodes(replay.members, webhooks);
+  const bus = redis.enabled ? new RedisBus(redis, status, log, nodes) : new MemoryBus();
   const runsMax = redis.enabled ? 2 * redis.entriesMax : memoryRunsMax;
   const source: SourceLog = {
     shards,
@@ -71,15 +79,19 @@ export function createSharedLog(config: Config, status: BusStatus, log: Log): Sh
       return replay.publications;
     },
     figures: bus instanceof RedisBus ? () => bus.figures() : undefined,
+    webhooks,
     async start() {
-      await bus.start(hub.apply);
+      await bus.start(watched(webhooks, replay, config, hub));
+      webhooks?.logEvents.start();
       started.resolve();
     },
     async lease(incarnation) {
       await started.promise;
+      own.add(incarnation);
       return leases === undefined ? numbers.take() : leases.take(incarnation);
     },
     ended(incarnation) {
+      own.delete(incarnation);
       const goodbye = new Promise<void>((resolve) => {
         bus.append({ kind: "node_ended", node: incarnation }, () => resolve());
       });
@@ -92,8 +104,26 @@ export function createSharedLog(config: Config, status: BusStatus, log: Log): Sh
       await Promise.race([Promise.all(goodbyes), timeout]);
       leases?.stop();
       await bus.stop();
+      await webhooks?.stop();
     },
   };
+}
+
+/** The hub's `apply`, with the log's events noticed on the way. */
+function watched(webhooks: WebhookHolder | undefined, replay: Replay, config: Config, hub: WorkerHub): Apply {
+  if (webhooks === undefined) return hub.apply;
+  replay.memberChanged = webhooks.logEvents.memberChanged;
+  if (!webhooks.sink.wants("message")) return watchLog(webhooks, { find: () => undefined }, hub);
+  const keys = new Idempotency(config.idempotency);
+  return watchLog(webhooks, keys, {
+    apply(record, position, ageMs) {
+      if (record.kind === "publication" && record.key !== undefined) {
+        const keyed = { ...record, key: record.key };
+        if (keys.find(keyed) === undefined) keys.add(keyed, position);
+      }
+      hub.apply(record, position, ageMs);
+    },
+  });
 }
 
 function createReplay(config: Config, shards: number): Replay {

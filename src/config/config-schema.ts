@@ -10,6 +10,7 @@ import { authSchema } from "./auth-schema.ts";
 import { channelsSchema } from "./channels-schema.ts";
 import { redisSchema } from "./redis-schema.ts";
 import { host, mapRule, numberOrAuto, origins, proxies, text, wholeNumber } from "./values.ts";
+import { webhookLimitsSchema, webhooksSchema } from "./webhooks-schema.ts";
 
 const port = () => wholeNumber(0, 65_535); // the native listener takes 80808 as 15272 without a word
 const perMinuteMax = 1_000_000;
@@ -184,6 +185,8 @@ export const configSchema = z.strictObject(
       .prefault({})
       .describe("Logs, on standard output."),
     redis: redisSchema,
+    webhooks: webhooksSchema,
+    webhookLimits: webhookLimitsSchema,
   },
   mapRule,
 );

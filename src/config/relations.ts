@@ -17,7 +17,7 @@ export interface Relation {
 
 /** Every relation and how it stands in `config`. Touches the files that the configuration names. */
 export function relationsOf(config: Config): Relation[] {
-  const { port, adminPort, messageBytesMax, sendQueueBytesMax, tls, auth, redis } = config;
+  const { port, adminPort, messageBytesMax, sendQueueBytesMax, tls, auth, redis, webhooks } = config;
   const queueBytesMin = 4 * messageBytesMax;
   return [
     {
@@ -84,6 +84,7 @@ export function relationsOf(config: Config): Relation[] {
       readable(["auth", "keys", i, "secretFile"], secretFile),
       readable(["auth", "keys", i, "publicKeyFile"], publicKeyFile),
     ]),
+    ...webhooks.map(({ secretFile = "" }, i) => readable(["webhooks", i, "secretFile"], secretFile)),
   ];
 }
 

@@ -34,6 +34,7 @@ import { Origins } from "../socket/origins.ts";
 import { SocketServer } from "../socket/server.ts";
 import { createBus } from "./create-bus.ts";
 import { drainConnections, returnSpreadMs } from "./drain.ts";
+import { createWebhooks, knownNodes, type NodeWebhooks, watchConnections, watchLog } from "./node-webhooks.ts";
 import { version } from "./version.ts";
 import { welcomeFrame } from "./welcome.ts";
 
@@ -64,6 +65,8 @@ export interface NodeParts {
   readonly members: Members;
   /** Other processes listen on the same port. */
   readonly sharesPort: boolean;
+  /** Where its events go; the node stops it, too. */
+  readonly webhooks: NodeWebhooks | undefined;
 }
 
 const housekeepingMs = 1000;
@@ -73,10 +76,11 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
   const health = new Health();
   const members = new Members(config.redis.enabled ? config.redis.shards : 1);
   const status = { block: (reason: string) => health.block("bus", reason), clear: () => health.clear("bus") };
-  const bus = createBus(config, status, log, () => members.nodes());
+  const webhooks = createWebhooks(config, log, (name) => name === bus.incarnation);
+  const bus = createBus(config, status, log, () => knownNodes(members, webhooks));
   let node: Node | undefined;
   try {
-    node = await startNode(config, log, { bus, health, members, sharesPort: false });
+    node = await startNode(config, log, { bus, health, members, sharesPort: false, webhooks });
     const { port, metrics, reloadCertificate } = node;
     const admin = await startAdmin({
       host: config.adminHost,
@@ -96,13 +100,14 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
     return { port, adminPort: admin.port, reloadCertificate, stop };
   } catch (error) {
     await (node === undefined ? bus.stop() : node.stop({ delaySeconds: 0, seconds: 0 }));
+    await webhooks?.stop();
     throw error;
   }
 }
 
 /** Starts a node. Rejects as `startGateway` does. */
 export async function startNode(config: Config, log: Log, parts: NodeParts): Promise<Node> {
-  const { bus, health, members, sharesPort } = parts;
+  const { bus, health, members, sharesPort, webhooks } = parts;
   const clock = systemClock;
   const counters = new Counters();
   const outsiderLog = limited(log, outsiders);
@@ -111,6 +116,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
   const server = new SocketServer({ ...config, sharesPort });
   const connections = new Connections(bus, { counters, compress: config.compression !== "disabled" });
   const { slots } = connections;
+  const { subscriptionChanged, occupied } = watchConnections(webhooks?.sink, connections, bus);
   const sweep = new Sweep(connections, { ...config, ...config.auth }, clock);
   const slowConsumers = new SlowConsumers(config.sendQueueBytesMax, counters);
 
@@ -121,7 +127,8 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
   const idempotency = new Idempotency(config.idempotency);
   const fanOut = new FanOut(server, connections, slowConsumers, counters, clock, bus.isShared ? 256 : undefined);
   const announce = (shard: number): void => subscriptions.announce(shard);
-  const channels = new Channels({ bus, policies, fanOut, history, idempotency, members, counters, clock, announce });
+  const channelParts = { bus, policies, fanOut, history, idempotency, members, counters, clock, announce };
+  const channels = new Channels({ ...channelParts, memberChanged: webhooks?.logEvents?.memberChanged });
   const subscriptionOptions = { ...config, ...config.presence };
   const subscriptions = new Subscriptions(subscriptionOptions, {
     bus,
@@ -131,6 +138,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
     history,
     members,
     counters,
+    occupied,
   });
 
   const limits = new Limits(config, slots.capacity);
@@ -161,7 +169,8 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
   };
 
   const startBus = async (): Promise<void> => {
-    await bus.start((record, position, ageMs) => channels.apply(record, position, ageMs));
+    await bus.start(watchLog(webhooks, idempotency, channels));
+    webhooks?.logEvents?.start();
     isStarted = true;
     health.clear("start");
   };
@@ -184,6 +193,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
     welcome: (connection: Connection, authError) =>
       welcomeFrame(config, connections, connection, authError, clock.unixSeconds()),
     health,
+    subscriptionChanged,
   });
   const port = await listening.catch((error: unknown) => {
     server.closeAll();
@@ -196,6 +206,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
     version,
     node: bus.incarnation,
     bus: bus.figures?.bind(bus),
+    webhooks: webhooks?.figures,
     gauges: {
       connections: () => ({ json: connections.count - connections.msgpackCount, msgpack: connections.msgpackCount }),
       subscriptions: () => subscriptions.count,
@@ -222,6 +233,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
     server.closeAll();
     verifier.stop();
     await bus.stop();
+    await webhooks?.stop();
   };
   return {
     port,

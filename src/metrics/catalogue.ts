@@ -6,6 +6,7 @@
 import { type BusSource, busCatalogue } from "./bus-catalogue.ts";
 import type { Counters } from "./counters.ts";
 import { counter, gauge, histogram, type LiveMetric, labelled } from "./metric.ts";
+import { type WebhookSource, webhookCatalogue } from "./webhook-catalogue.ts";
 
 /** What the gateway is at this moment, read at each scrape: cheap, synchronous, and never throwing. */
 export interface Gauges {
@@ -33,9 +34,11 @@ export interface MetricSources {
   readonly node: string;
   /** Where the log is in Redis. */
   readonly bus?: (() => BusSource) | undefined;
+  /** Where this process sends webhooks. */
+  readonly webhooks?: (() => WebhookSource) | undefined;
 }
 
-export function catalogue({ counters, gauges, version, node, bus }: MetricSources): readonly LiveMetric[] {
+export function catalogue({ counters, gauges, version, node, bus, webhooks }: MetricSources): readonly LiveMetric[] {
   return [
     gauge("tidegate_info", "Always 1; the labels name the version and the node.", "first", () => [
       { value: 1, labels: { version, node } },
@@ -108,5 +111,6 @@ export function catalogue({ counters, gauges, version, node, bus }: MetricSource
       labelled("node", gauges.presenceConnections()),
     ),
     ...(bus === undefined ? [] : busCatalogue(bus)),
+    ...(webhooks === undefined ? [] : webhookCatalogue(webhooks)),
   ];
 }

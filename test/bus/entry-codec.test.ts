@@ -27,6 +27,8 @@ const records: LogRecord[] = [
   { kind: "roll_begun", node: "abc", shard: 0 },
   { kind: "roll_ended", node: "abc", shard: 2 },
   { kind: "node_ended", node: "abc", shard: undefined },
+  { kind: "occupied", channel: "chat.room", node: "abc" },
+  { kind: "vacated", channel: "chat.room", node: "abc" },
 ];
 
 const entry = { epoch: "e1", writer: "node", sequence: 7, records };
@@ -79,6 +81,8 @@ describe("An entry", () => {
     ["a node without a name", [3]],
     ["a node whose name is a number", [4, 7]],
     ["a node whose shard is a text", [5, "abc", "0"]],
+    ["an occupied channel without a node", [32, "chat.a"]],
+    ["a vacated channel whose name is a number", [33, 7, "node"]],
     ["a text", "0"],
     ["a number", 0],
   ];
