@@ -54,7 +54,7 @@ interface Endpoint {
 /** For what waits in memory when the process is to end. */
 const farewellMs = 3000;
 /** A sender that dies is followed by another after this, and the time of a request. */
-const lockGraceMs = 5000;
+const lockGraceMs = 3000;
 
 export class Webhooks implements EventSink {
   readonly #endpoints: readonly Endpoint[];
