@@ -43,7 +43,9 @@ export function webhookCatalogue(read: () => WebhookSource): readonly LiveMetric
     gauge("tidegate_webhook_queue_events", "Events that wait to be sent, with Redis those of all nodes.", "max", () =>
       sumOf("queued"),
     ),
-    gauge("tidegate_webhook_dead_letters", "Dead letters that are kept in Redis.", "max", () => sumOf("deadLetters")),
+    gauge("tidegate_webhook_dead_letters_kept", "Dead letters that are kept in Redis.", "max", () =>
+      sumOf("deadLetters"),
+    ),
     gauge("tidegate_webhook_oldest_seconds", "For how long the oldest event has waited.", "max", () =>
       Math.max(0, ...read().receivers.map(({ oldestSeconds }) => oldestSeconds)),
     ),

@@ -43,8 +43,14 @@ const agents = {
   "https:": new HttpsAgent({ keepAlive: true, maxFreeSockets: 16 }),
 };
 
-/** Sends `body`, signed now. Never rejects. */
-export function post({ url, secret, timeoutMs }: Receiver, body: string, stop: AbortSignal): Promise<Answer> {
+/** Sends `body`, signed now; `stop` ends it early. Never rejects. */
+export async function post(receiver: Receiver, body: string, stop: AbortSignal): Promise<Answer> {
+  // A connection that the receiver closed while it was idle says nothing about the receiver: a new one does.
+  return (await attempt(receiver, body, stop)) ?? (await attempt(receiver, body, stop)) ?? answer("away", "ECONNRESET");
+}
+
+/** `undefined`: the connection was an old one, and is gone. */
+function attempt({ url, secret, timeoutMs }: Receiver, body: string, stop: AbortSignal): Promise<Answer | undefined> {
   const bytes = Buffer.from(body);
   const headers = {
     "content-type": "application/json",
@@ -54,20 +60,28 @@ export function post({ url, secret, timeoutMs }: Receiver, body: string, stop: A
   };
   return new Promise((resolve) => {
     const send = url.protocol === "https:" ? httpsRequest : httpRequest;
-    const timeout = AbortSignal.timeout(timeoutMs);
     const agent = agents[url.protocol as keyof typeof agents];
-    const request = send(
-      url,
-      { method: "POST", headers, agent, signal: AbortSignal.any([timeout, stop]) },
-      (response) => {
-        resolve(answerOf(response));
-        discard(response);
-      },
-    );
+    const request = send(url, { method: "POST", headers, agent }, (response) => {
+      resolve(answerOf(response));
+      discard(response);
+    });
+    const end = (): void => void request.destroy();
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      end();
+    }, timeoutMs);
+    stop.addEventListener("abort", end); // not AbortSignal.any: what lives long would remember each request
+    request.on("close", () => {
+      clearTimeout(timer);
+      stop.removeEventListener("abort", end);
+    });
     request.on("error", (error: NodeJS.ErrnoException) => {
-      if (timeout.aborted) resolve(answer("failed", `no answer within ${timeoutMs} ms`));
+      if (isLate) resolve(answer("failed", `no answer within ${timeoutMs} ms`));
+      else if (request.reusedSocket && error.code === "ECONNRESET") resolve(undefined);
       else resolve(answer("away", error.code ?? error.name));
     });
+    if (stop.aborted) end();
     request.end(bytes);
   });
 }

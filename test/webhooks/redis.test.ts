@@ -7,6 +7,7 @@ import { connect, type TestClient } from "../support/client.ts";
 import { startTestGateway, type TestGateway, testSecret } from "../support/gateway.ts";
 import { type NodeProcess, startNodeProcess } from "../support/node-process.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
+import { startRedisCluster } from "../support/redis-cluster.ts";
 import { token } from "../support/tokens.ts";
 import { startReceiver, type TestReceiver, webhookFor } from "./receiver.ts";
 
@@ -162,6 +163,25 @@ describe("Webhooks of two nodes", { concurrency: true }, () => {
     assert.equal(receiver.idsOf("channel_occupied").size, 1);
   });
 
+  it("go through a Redis Cluster too, which has each queue on one server", async (t) => {
+    const [receiver, cluster] = [await startReceiver(t), await startRedisCluster(t)];
+    const gateway = await readyGateway(t, {
+      redis: { enabled: true, cluster: cluster.addresses, shards: 3 },
+      webhooks: [webhookFor(receiver, { events: all, batchMax: 20 })],
+    });
+    const client = await connect(t, urlOf(gateway));
+    for (const channel of ["chat.a", "chat.b", "chat.c"]) {
+      await client.subscribe(channel);
+      await publish(client, channel, 0, 30);
+      await until(
+        () => messagesOf(receiver, channel).length >= 30,
+        () => `${receiver.events.length} events`,
+      );
+      assert.deepEqual(messagesOf(receiver, channel), [...Array(30).keys()]);
+      await receiver.event({ event: "channel_occupied", channel });
+    }
+  });
+
   it("keep what is given up in Redis, with the reason", async (t) => {
     const [receiver, redis] = [await startReceiver(t), await startRedis(t)];
     receiver.answer = (response) => void response.writeHead(410).end();
@@ -185,7 +205,7 @@ describe("Webhooks of two nodes", { concurrency: true }, () => {
       ],
     );
     await until(
-      async () => (await metricOf(gateway, "tidegate_webhook_dead_letters")) === 2,
+      async () => (await metricOf(gateway, "tidegate_webhook_dead_letters_kept")) === 2,
       () => "they are not in the metrics",
     );
   });
