@@ -34,7 +34,7 @@ const consumer = "sender";
 const commandTimeoutMs = 4000;
 /** Events are collected for this long, less a random part of it: nodes that noticed the same do not offer it at once. */
 const collectMs = 40;
-const offeredMax = 200;
+const offeredMax = 500;
 const offeredBytesMax = 512 * 1024;
 /** How long an event's id is known. Nodes notice the same event within moments, or they were away. */
 const knownSeconds = 120;
@@ -124,7 +124,7 @@ export class RedisQueue implements Queue {
   /** Until nothing is collected any more. */
   async #offer(): Promise<void> {
     while (this.#collected.length > 0 && !this.#isStopped) {
-      if (!this.#isStopping) await sleep(collectMs * Math.random());
+      if (!this.#isStopping && this.#collected.length < offeredMax) await sleep(collectMs * Math.random());
       const events = this.#firstCollected();
       try {
         await this.#addUnknown(events);
