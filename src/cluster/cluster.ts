@@ -13,10 +13,12 @@ import { startAdmin } from "../admin/admin-server.ts";
 import { createCalls } from "../calls/create-calls.ts";
 import { systemClock } from "../clock/clock.ts";
 import type { Config } from "../config/config-schema.ts";
+import { apiOptions } from "../gateway/api-options.ts";
 import type { Gateway } from "../gateway/gateway.ts";
 import { version } from "../gateway/version.ts";
 import { limited } from "../log/limited-log.ts";
 import type { Log } from "../log/log.ts";
+import { ApiCounters } from "../metrics/api-counters.ts";
 import { Health } from "../metrics/health.ts";
 import { ClusterMetrics } from "./cluster-metrics.ts";
 import { createSharedLog } from "./shared-log.ts";
@@ -51,13 +53,17 @@ export async function startCluster(configured: Config, count: number, log: Log):
     act: undefined, // connections are the workers'
     others: () => (workers?.processes ?? []).flatMap((life) => (life?.isListening ? [life.incarnation] : [])),
     flush: () => {},
+    webhooks: sharedLog.webhooks?.figures,
   });
+  const apiCounters = new ApiCounters();
   const metrics = new ClusterMetrics({
     workers: () => workers?.processes ?? [],
     restarts: () => workers?.restarts ?? [],
     publications: () => sharedLog.publications,
     ready: () => (health.ready().ok ? 1 : 0),
     bus: sharedLog.figures,
+    api: apiCounters,
+    webhooks: sharedLog.webhooks?.figures,
   });
   let admin: Awaited<ReturnType<typeof startAdmin>> | undefined;
   const close = async (): Promise<void> => {
@@ -74,6 +80,7 @@ export async function startCluster(configured: Config, count: number, log: Log):
       tls: config.tls.certFile !== "",
       version,
       log: limited(log, { linesPerSecond: 10 }),
+      api: apiOptions(config, calls, apiCounters, log),
     });
     workers = new Workers({ config, count, sharedLog, health, log, retired: (last) => metrics.retire(last) });
     await Promise.all([sharedLog.start(), workers.start()]);
