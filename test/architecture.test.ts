@@ -12,7 +12,7 @@ const layers = [
   ["cluster"],
   ["gateway", "config"],
   ["socket", "admin"],
-  ["inbound", "calls", "guard"],
+  ["inbound", "calls", "guard", "webhooks"],
   ["channel"],
   ["connection"],
   ["auth", "limit", "metrics", "bus", "log", "clock", "uws", "callout", "text"],

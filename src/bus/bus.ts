@@ -35,11 +35,19 @@ export interface MembershipRecord {
   readonly member: Member;
 }
 
+/** A node has its first subscriber of a channel, or lost the last one. Written only where a webhook wants to know. */
+export interface OccupancyRecord {
+  readonly kind: "occupied" | "vacated";
+  readonly channel: string;
+  /** The node's incarnation. */
+  readonly node: string;
+}
+
 /** Who holds which members, for the channels of one shard of the log. */
 export interface NodeRecord {
   /**
-   * `roll_call`: tell the others your members. `roll_begun`, `roll_ended`: the joins of the node between them are all its
-   * members. `node_ended`: its members have left.
+   * `roll_call`: tell the others your members. `roll_begun`, `roll_ended`: the joins (and channels
+   * occupied) of the node between them are all that it has. `node_ended`: its members have left.
    */
   readonly kind: "roll_call" | "roll_begun" | "roll_ended" | "node_ended";
   /** The node's incarnation; "" with `roll_call`: every node. */
@@ -86,10 +94,13 @@ export interface AnswerRecord {
   readonly body: string;
 }
 
-export type LogRecord = PublicationRecord | MembershipRecord | NodeRecord | CommandRecord | AnswerRecord;
+/** What a node's roll is made of. */
+export type RollRecord = MembershipRecord | OccupancyRecord | NodeRecord;
 
-/** True for records of members: where one of them was refused, the others do not know who is here. */
-export function isOfMembers(record: LogRecord): record is MembershipRecord | NodeRecord {
+export type LogRecord = PublicationRecord | RollRecord | CommandRecord | AnswerRecord;
+
+/** True for records of members and subscribers: where one of them was refused, the others do not know who is here. */
+export function isOfMembers(record: LogRecord): record is RollRecord {
   return record.kind !== "publication" && record.kind !== "command" && record.kind !== "answer";
 }
 

@@ -27,6 +27,9 @@ const nodeKinds = ["roll_call", "node_ended", "roll_begun", "roll_ended"] as con
 const nodeKindsFrom = 3;
 const commandKind = 7;
 const answerKind = 8;
+/** Records of occupied channels have numbers of their own, far from those above, which may become more. */
+const occupied = 32;
+const vacated = 33;
 
 const packr = new Packr({ useRecords: false, moreTypes: false });
 
@@ -77,6 +80,9 @@ export function encodeRecord(record: LogRecord, originMs: number): unknown[] {
       return [commandKind, record.channel, record.node, record.id, record.body, record.keptUntil];
     case "answer":
       return [answerKind, record.channel, record.node, record.id, record.body, record.from];
+    case "occupied":
+    case "vacated":
+      return [record.kind === "occupied" ? occupied : vacated, record.channel, record.node];
     default:
       return [nodeKinds.indexOf(record.kind) + nodeKindsFrom, record.node, record.shard];
   }
@@ -96,6 +102,12 @@ export function decodeRecord(fields: readonly unknown[], originMs: number): LogR
     case commandKind:
     case answerKind:
       return decodeExchange(fields);
+    case occupied:
+    case vacated: {
+      const [kind, channel, node] = fields;
+      if (typeof channel !== "string" || typeof node !== "string") return undefined;
+      return { kind: kind === occupied ? "occupied" : "vacated", channel, node };
+    }
     default: {
       const kind = nodeKinds[(fields[0] as number) - nodeKindsFrom];
       const node = fields[1]; // by index: it may be no array

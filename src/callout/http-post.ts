@@ -5,9 +5,9 @@
  * and the answer in bytes. Connections are kept for the next question; where the backend closed such a one just as it
  * was used, the question is asked once more, for asking changes nothing.
  */
-import { createHmac } from "node:crypto";
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { signature } from "./signature.ts";
 
 /** What went wrong: nobody was there in time, or what came is no answer. */
 export class PostError extends Error {
@@ -88,11 +88,6 @@ export class HttpPost {
     }
     return JSON.parse(await textOf(response));
   }
-}
-
-/** `t=SECONDS,v1=HEX`: HMAC-SHA256 of the seconds, a dot and the body; the time lets a backend refuse what is old. */
-export function signature(secret: string, unixSeconds: number, body: string): string {
-  return `t=${unixSeconds},v1=${createHmac("sha256", secret).update(`${unixSeconds}.${body}`).digest("hex")}`;
 }
 
 function responseOf(request: ClientRequest): Promise<IncomingMessage> {

@@ -195,6 +195,17 @@ export const results = {
     version: z.string(),
     nodes: z.array(result({ node: z.string(), version: z.string(), ...counts, uptimeSeconds: z.number() })),
     ...counts,
+    webhooks: z
+      .array(
+        result({
+          url: z.string().describe("Origin and path."),
+          queued: z.int().describe("Events that wait."),
+          oldestSeconds: z.number().describe("For how long the oldest of them has waited; 0 where none does."),
+          deadLetters: z.int().describe("Events that were given up."),
+        }),
+      )
+      .optional()
+      .describe("The receivers of webhooks, where there are some, as the process knows them that answers."),
     isPartial,
   }),
   token: result({

@@ -154,11 +154,25 @@ export interface NodeInfo {
   readonly uptimeSeconds: number;
 }
 
+/** A receiver of webhooks and what waits for it. */
+export interface WebhookInfo {
+  /** Origin and path. */
+  readonly url: string;
+  /** Events that wait; with Redis, of all nodes. */
+  readonly queued: number;
+  /** For how long the oldest of them has waited; 0 where none does. */
+  readonly oldestSeconds: number;
+  /** Events given up: those that are kept; without Redis, that there have been. */
+  readonly deadLetters: number;
+}
+
 export interface Info {
   readonly version: string;
   readonly nodes: readonly NodeInfo[];
   readonly connections: number;
   readonly subscriptions: number;
+  /** Where there are some, as the node or supervisor knows them that was asked. */
+  readonly webhooks?: readonly WebhookInfo[];
   readonly isPartial?: true;
 }
 

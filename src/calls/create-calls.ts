@@ -21,6 +21,7 @@ import {
   type Published,
   type Selection,
   targetOf,
+  type WebhookInfo,
 } from "./calls.ts";
 import type { CommandName, CommandOf } from "./commands.ts";
 import { type Gathered, Gathering, type GatheringParts } from "./gathering.ts";
@@ -33,6 +34,8 @@ export interface CallParts extends PublisherParts, GatheringParts {
   readonly members: Pick<Members, "list" | "countIn" | "connectionsIn">;
   readonly history: Pick<History, "position" | "since" | "latest">;
   readonly version: string;
+  /** Where this process sends webhooks. */
+  readonly webhooks?: (() => { readonly receivers: readonly WebhookInfo[] }) | undefined;
   /** Puts what is pending into its history. */
   flush(): void;
 }
@@ -49,7 +52,7 @@ const disconnected = { code: 4503, reason: "disconnected by an operator" };
 const reasonBytesMax = 123; // RFC 6455, section 5.5: a control frame has 125 bytes, two are the code
 
 export function createCalls(parts: CallParts): RunningCalls {
-  const { policies, members, clock, version } = parts;
+  const { policies, members, clock, version, webhooks } = parts;
   const publisher = new Publisher(parts);
   const gathering = new Gathering(parts);
 
@@ -190,6 +193,7 @@ export function createCalls(parts: CallParts): RunningCalls {
         nodes,
         connections: sum(nodes, ({ connections }) => connections),
         subscriptions: sum(nodes, ({ subscriptions }) => subscriptions),
+        ...(webhooks !== undefined && { webhooks: webhooks().receivers }),
         ...partial(gathered),
       };
     },

@@ -37,6 +37,8 @@ export interface ChannelParts {
   announce(shard: number): void;
   /** Takes the commands of the log, and the answers to them. Must not throw. */
   command(record: CommandRecord | AnswerRecord, ageMs: number): void;
+  /** Hears of every join and leave that subscribers are told. */
+  readonly memberChanged?: ((change: MembershipRecord) => void) | undefined;
 }
 
 export class Channels {
@@ -145,7 +147,7 @@ export class Channels {
     const { members, bus, announce, command } = this.#parts;
     if (!isOfMembers(record)) return command(record, ageMs);
     members.apply(record, (change) => this.#tellPresence(change));
-    if (record.kind === "join" || record.kind === "leave") return;
+    if ("channel" in record) return;
     const isAsked = record.kind === "roll_call" && (record.node === "" || record.node === bus.incarnation);
     const isBuriedAlive = record.kind === "node_ended" && record.node === bus.incarnation;
     if (isAsked || isBuriedAlive) announce(record.shard ?? 0);
@@ -169,8 +171,10 @@ export class Channels {
     fanOut.add({ channel, body, target, except, acceptedAtMs, keep });
   }
 
-  #tellPresence({ kind, channel, member }: MembershipRecord): void {
-    const { fanOut, members, clock } = this.#parts;
+  #tellPresence(change: MembershipRecord): void {
+    const { fanOut, members, clock, memberChanged } = this.#parts;
+    const { kind, channel, member } = change;
+    memberChanged?.(change);
     const frame = {
       action: "presence",
       event: kind,

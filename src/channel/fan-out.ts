@@ -37,9 +37,12 @@ export interface Publication {
 
 /** uWebSockets.js publishes bytes, so each encoding has a topic; `~` occurs in no channel name, nor does `!`. */
 export const topicOf = (channel: string, format: Format): string => (format === "json" ? channel : `~${channel}`);
+/** `undefined` for a topic that is no channel's: a connection's own. */
+export const channelOf = (topic: string): string | undefined =>
+  topic.startsWith("!") ? undefined : topic.startsWith("~") ? topic.slice(1) : topic;
 /** The channels among a connection's topics. */
 export const channelsOf = (topics: readonly string[]): string[] =>
-  topics.filter((topic) => !topic.startsWith("!")).map((topic) => (topic.startsWith("~") ? topic.slice(1) : topic));
+  topics.map(channelOf).filter((channel) => channel !== undefined);
 
 export class FanOut {
   readonly #topics: Topics;

@@ -13,6 +13,8 @@ export interface MembershipParts {
   readonly bus: Bus;
   readonly connections: Connections;
   readonly members: Pick<Members, "shardOf">;
+  /** The channels with subscribers on this node, where the log is to know them. */
+  readonly occupied?: (() => Iterable<string>) | undefined;
 }
 
 /** The channels with presence that a connection has joined, and as whom. */
@@ -66,15 +68,17 @@ export class Memberships {
     else setTimeout(write, this.#leaveGraceSeconds * 1000).unref();
   }
 
-  /** Writes this node's roll: a join for each of its members in the channels of a shard. */
+  /** Writes this node's roll: its members, and the channels that it occupies, among the channels of a shard. */
   announce(shard: number): void {
-    const { bus, members } = this.#parts;
+    const { bus, members, occupied } = this.#parts;
     const node = bus.incarnation;
     bus.append({ kind: "roll_begun", node, shard }, () => {});
     for (const { session, channels } of this.#joined.values()) {
       for (const [channel, member] of channels)
         if (members.shardOf(channel) === shard) bus.append({ kind: "join", channel, session, member }, () => {});
     }
+    for (const channel of occupied?.() ?? [])
+      if (members.shardOf(channel) === shard) bus.append({ kind: "occupied", channel, node }, () => {});
     bus.append({ kind: "roll_ended", node, shard }, () => {});
   }
 

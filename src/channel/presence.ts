@@ -8,7 +8,7 @@
  * The rule: whatever the log lost, it can be told anew. A node's roll, its joins between `roll_begun` and `roll_ended`,
  * replaces what was known of its members: who is not in it has left.
  */
-import type { Member, MembershipRecord, NodeRecord } from "../bus/bus.ts";
+import type { Member, MembershipRecord, NodeRecord, RollRecord } from "../bus/bus.ts";
 import { shardOf } from "../bus/shard-of.ts";
 
 interface Presence {
@@ -29,8 +29,11 @@ export class Members {
     this.#shards = shards;
   }
 
-  /** Applies a record. `changed` gets each join and leave that its channel is to be told, once it has been applied. */
-  apply(record: MembershipRecord | NodeRecord, changed: (change: MembershipRecord) => void): void {
+  /**
+   * Applies a record; those of occupied channels say nothing of members. `changed` gets each join and leave that its
+   * channel is to be told, once it has been applied.
+   */
+  apply(record: RollRecord, changed: (change: MembershipRecord) => void): void {
     switch (record.kind) {
       case "join":
         this.#unconfirmed.get(rollOf(nodeOf(record.session), this.shardOf(record.channel)))?.delete(placeOf(record));

@@ -18,7 +18,7 @@ import { type Refusal, refusal } from "../protocol/refusal.ts";
 import { channelsOf, type FanOut, topicOf } from "./fan-out.ts";
 import { Grants, serverGrant } from "./grants.ts";
 import type { History, HistoryEntry } from "./history.ts";
-import { Memberships } from "./memberships.ts";
+import { type MembershipParts, Memberships } from "./memberships.ts";
 import { type Policies, type Policy, refuse } from "./policy.ts";
 import type { Members } from "./presence.ts";
 
@@ -37,6 +37,8 @@ export interface SubscriptionParts {
   readonly counters: Counters;
   /** Whether a subscribe token ended before its time. */
   isRevoked(token: RevocableToken): boolean;
+  /** See `MembershipParts`. */
+  readonly occupied?: MembershipParts["occupied"];
 }
 
 export class Subscriptions {
@@ -181,7 +183,7 @@ export class Subscriptions {
     return lost.map(({ connection }) => connection);
   }
 
-  /** Writes this node's roll: a join for each of its members in the channels of a shard. */
+  /** Writes this node's roll, see `Memberships`. */
   announce(shard: number): void {
     this.#memberships.announce(shard);
   }

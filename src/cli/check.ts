@@ -5,6 +5,7 @@ import { createTokenVerifier } from "../auth/jwt-verifier.ts";
 import { processEnvironment } from "../config/environment.ts";
 import { loadConfig } from "../config/load-config.ts";
 import { maskSecrets } from "../config/secrets.ts";
+import { loadWebhookSecrets } from "../webhooks/webhook-secrets.ts";
 import { parseArguments } from "./arguments.ts";
 import { complain, endWithReader, print } from "./output.ts";
 
@@ -20,5 +21,6 @@ export async function check(args: readonly string[]): Promise<void> {
   const verifier = await createTokenVerifier(config.auth, log);
   verifier.stop();
   loadApiKeys(config.api.keys);
+  loadWebhookSecrets(config.webhooks);
   print(stringify(maskSecrets(config), { lineWidth: 0 }).trimEnd());
 }

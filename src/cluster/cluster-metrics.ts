@@ -9,6 +9,7 @@ import { type ApiCounters, apiCatalogue } from "../metrics/api-counters.ts";
 import { type BusSource, busCatalogue } from "../metrics/bus-catalogue.ts";
 import { counter, gauge, type LiveMetric, labelled, type MetricSnapshot, type Sample } from "../metrics/metric.ts";
 import { mergedText, type Registry, registryOf } from "../metrics/registry.ts";
+import { type WebhookSource, webhookCatalogue } from "../metrics/webhook-catalogue.ts";
 
 /** A worker as the metrics see it. */
 export interface MeasuredWorker {
@@ -27,7 +28,8 @@ export interface ClusterGauges {
   /** Where the log is in Redis. */
   readonly bus: (() => BusSource) | undefined;
   /** The supervisor answers the server API for all. */
-  readonly api?: ApiCounters | undefined;
+  readonly api: ApiCounters;
+  readonly webhooks: (() => WebhookSource) | undefined;
 }
 
 /** A worker that is silent for longer is not up. */
@@ -69,7 +71,8 @@ export class ClusterMetrics {
   }
 }
 
-function clusterCatalogue({ workers, restarts, publications, ready, bus, api }: ClusterGauges): readonly LiveMetric[] {
+function clusterCatalogue(gauges: ClusterGauges): readonly LiveMetric[] {
+  const { workers, restarts, publications, ready, bus, api, webhooks } = gauges;
   const byWorker = (values: readonly number[]): readonly Sample[] =>
     labelled("worker", Object.fromEntries(values.entries()));
   const isUp = (worker: MeasuredWorker | undefined): number =>
@@ -83,7 +86,8 @@ function clusterCatalogue({ workers, restarts, publications, ready, bus, api }: 
     ),
     counter("tidegate_worker_restarts_total", "Workers started in place of one that died.", () => byWorker(restarts())),
     ...(bus === undefined ? [] : busCatalogue(bus)),
-    ...(api === undefined ? [] : apiCatalogue(api)),
+    ...apiCatalogue(api),
+    ...(webhooks === undefined ? [] : webhookCatalogue(webhooks)),
   ];
 }
 

@@ -52,6 +52,7 @@ export async function startCluster(configured: Config, count: number, log: Log):
     act: undefined, // connections are the workers'
     others: () => (workers?.processes ?? []).flatMap((life) => (life?.isListening ? [life.incarnation] : [])),
     flush: () => {},
+    webhooks: sharedLog.webhooks?.figures,
   });
   const apiCounters = new ApiCounters();
   const metrics = new ClusterMetrics({
@@ -61,6 +62,7 @@ export async function startCluster(configured: Config, count: number, log: Log):
     ready: () => (health.ready().ok ? 1 : 0),
     bus: sharedLog.figures,
     api: apiCounters,
+    webhooks: sharedLog.webhooks?.figures,
   });
   let admin: AdminServer | undefined;
   const close = async (): Promise<void> => {

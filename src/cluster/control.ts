@@ -5,6 +5,7 @@
 import type { WorkerBusOptions } from "../bus/worker-bus.ts";
 import type { Config } from "../config/config-schema.ts";
 import type { MetricSnapshot } from "../metrics/metric.ts";
+import type { WebhookEvent } from "../webhooks/event.ts";
 
 /** To a worker. */
 export type Order =
@@ -26,7 +27,9 @@ export type Report =
   /** It cannot start, and ends. */
   | { readonly kind: "failed"; readonly error: Failure }
   /** Every second, also while it starts: it is not stuck, and this is what it has counted. */
-  | { readonly kind: "snapshot"; readonly metrics: readonly MetricSnapshot[] };
+  | { readonly kind: "snapshot"; readonly metrics: readonly MetricSnapshot[] }
+  /** What happened to its connections, for the supervisor's webhooks. */
+  | { readonly kind: "events"; readonly events: readonly WebhookEvent[] };
 
 /** An error on its way between processes. */
 export interface Failure {

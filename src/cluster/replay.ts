@@ -8,7 +8,7 @@
  *
  * Bounded as the workers' own state is: each channel by its policy, all by `bytesMax`, floors by their number.
  */
-import { isOfMembers, type LogRecord, type PublicationRecord } from "../bus/bus.ts";
+import { isOfMembers, type LogRecord, type MembershipRecord, type PublicationRecord } from "../bus/bus.ts";
 import { KeptCommands } from "../bus/kept-commands.ts";
 import { shardOf } from "../bus/shard-of.ts";
 import type { Past, PastRecords } from "../bus/worker-past.ts";
@@ -65,6 +65,8 @@ export class Replay implements Past {
   readonly members: Members;
   /** Publications that came since this process has been up to date. */
   publications = 0;
+  /** Hears of every join and leave. */
+  memberChanged: (change: MembershipRecord) => void = () => {};
   readonly #options: ReplayOptions;
   readonly #policies: Policies;
   readonly #clock: Clock;
@@ -87,7 +89,7 @@ export class Replay implements Past {
   /** Hot path. */
   add(record: LogRecord, position: StreamPosition, ageMs: number): void {
     if (record.kind === "publication") this.#addPublication(record, position, ageMs);
-    else if (isOfMembers(record)) this.members.apply(record, () => {});
+    else if (isOfMembers(record)) this.members.apply(record, this.memberChanged);
     else this.#commands.note(record);
   }
 

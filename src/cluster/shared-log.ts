@@ -15,6 +15,7 @@ import type { Members } from "../channel/presence.ts";
 import { systemClock } from "../clock/clock.ts";
 import type { Config } from "../config/config-schema.ts";
 import { nodesMax } from "../connection/slots.ts";
+import { createWebhooks, knownNodes, type WebhookHolder, watchLog } from "../gateway/node-webhooks.ts";
 import type { Log } from "../log/log.ts";
 import { deferred } from "./deferred.ts";
 import { Replay } from "./replay.ts";
@@ -35,6 +36,8 @@ export interface SharedLog {
   readonly publications: number;
   /** Of the log in Redis; see `Bus`. */
   readonly figures: (() => BusFigures) | undefined;
+  /** Of the whole machine. */
+  readonly webhooks: WebhookHolder | undefined;
   /** Resolves once the past has been read. */
   start(): Promise<void>;
   /** A number for a worker, once the log has started. Rejects where it is stopped instead. */
@@ -61,7 +64,11 @@ export function createSharedLog(
   const shards = redis.enabled ? redis.shards : 1;
   const policies = new Policies(config.channels, 1); // nobody publishes here: one slot's buckets are more than enough
   const replay = createReplay(config, policies, shards);
-  const bus = redis.enabled ? new RedisBus(redis, status, log, () => replay.members.nodes()) : new MemoryBus();
+  const own = new Set<string>(); // incarnations of living workers
+  const webhooks = createWebhooks(config, log, (node) => own.has(node));
+  if (webhooks !== undefined) replay.memberChanged = webhooks.logEvents.memberChanged;
+  const nodes = () => knownNodes(replay.members, webhooks);
+  const bus = redis.enabled ? new RedisBus(redis, status, log, nodes) : new MemoryBus();
   const runsMax = redis.enabled ? 2 * redis.entriesMax : memoryRunsMax;
   const source: SourceLog = {
     shards,
@@ -102,15 +109,19 @@ export function createSharedLog(
       return replay.publications;
     },
     figures: bus instanceof RedisBus ? () => bus.figures() : undefined,
+    webhooks,
     async start() {
-      await bus.start(apply);
+      await bus.start(watchLog(webhooks, idempotency, { apply }));
+      webhooks?.logEvents.start();
       started.resolve();
     },
     async lease(incarnation) {
       await started.promise;
+      own.add(incarnation);
       return leases === undefined ? numbers.take() : leases.take(incarnation);
     },
     ended(incarnation) {
+      own.delete(incarnation);
       const goodbye = new Promise<void>((resolve) => {
         bus.append({ kind: "node_ended", node: incarnation }, () => resolve());
       });
@@ -123,6 +134,7 @@ export function createSharedLog(
       await Promise.race([Promise.all(goodbyes), timeout]);
       leases?.stop();
       await bus.stop();
+      await webhooks?.stop();
     },
   };
 }

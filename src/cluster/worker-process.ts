@@ -9,6 +9,7 @@ import type { WorkerHub } from "../bus/worker-hub.ts";
 import type { WorkerLease } from "../bus/worker-leases.ts";
 import type { WorkerSeat } from "../bus/worker-seat.ts";
 import type { MetricSnapshot } from "../metrics/metric.ts";
+import type { WebhookEvent } from "../webhooks/event.ts";
 import type { Failure, Order, Report } from "./control.ts";
 
 export interface WorkerEvents {
@@ -17,6 +18,8 @@ export interface WorkerEvents {
   /** It cannot start; `ended` follows. */
   failed(error: Failure): void;
   ended(code: number | null, signal: string | null): void;
+  /** Of its connections, for webhooks; also those that arrive behind its end. */
+  noticed(noticed: readonly WebhookEvent[]): void;
 }
 
 /** How many beats a worker may be silent; more before its first word, for it may have to load from a slow disk. */
@@ -118,6 +121,7 @@ export class WorkerProcess {
   }
 
   #hear(report: Exclude<Report, { kind: "up" }>, events: WorkerEvents): void {
+    if (report.kind === "events") events.noticed(report.events);
     if (this.#isOver) return;
     this.#silentBeats = 0;
     this.#hasSpoken = true;

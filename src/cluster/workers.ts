@@ -124,6 +124,9 @@ export class Workers {
         log.error({ worker: number, reason: error.message }, "worker cannot start");
       },
       ended: (code, signal) => this.#ended(number, place, life, code, signal),
+      noticed: (events) => {
+        for (const event of events) sharedLog.webhooks?.sink.emit(event);
+      },
     });
     place.process = life;
   }

@@ -6,7 +6,7 @@
  */
 import { z } from "zod";
 import { algorithms, type KeyOptions } from "../auth/auth-options.ts";
-import { httpUrlOrEmpty, isLongEnough, mapRule, names, text, trueOrFalse, wholeNumber } from "./values.ts";
+import { httpUrlOrEmpty, isLongEnough, mapRule, names, secret, text, trueOrFalse, wholeNumber } from "./values.ts";
 
 /** The section as the file writes it. */
 export const authSchema = z
@@ -75,10 +75,6 @@ function keySchema() {
       const rule = sourceRule(key);
       if (rule !== undefined) context.addIssue({ code: "custom", message: rule });
     });
-}
-
-function secret(rule: string, isRight: (value: string) => boolean): z.ZodString {
-  return z.string(rule).refine(isRight, rule);
 }
 
 /** What is wrong with where `key` takes its bytes from; `undefined` for nothing. */

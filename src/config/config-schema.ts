@@ -12,6 +12,7 @@ import { calloutsSchema, hooksSchema } from "./callouts-schema.ts";
 import { channelsSchema } from "./channels-schema.ts";
 import { redisSchema } from "./redis-schema.ts";
 import { host, mapRule, numberOrAuto, origins, proxies, text, wholeNumber } from "./values.ts";
+import { webhookLimitsSchema, webhooksSchema } from "./webhooks-schema.ts";
 
 const port = () => wholeNumber(0, 65_535); // the native listener takes 80808 as 15272 without a word
 const perMinuteMax = 1_000_000;
@@ -189,6 +190,8 @@ export const configSchema = z.strictObject(
       .prefault({})
       .describe("Logs, on standard output."),
     redis: redisSchema,
+    webhooks: webhooksSchema,
+    webhookLimits: webhookLimitsSchema,
   },
   mapRule,
 );

@@ -17,7 +17,7 @@ export interface Relation {
 
 /** Every relation and how it stands in `config`. Touches the files that the configuration names. */
 export function relationsOf(config: Config): Relation[] {
-  const { port, adminPort, messageBytesMax, sendQueueBytesMax, tls, auth, api, redis, hooks } = config;
+  const { port, adminPort, messageBytesMax, sendQueueBytesMax, tls, auth, api, redis, hooks, webhooks } = config;
   const queueBytesMin = 4 * messageBytesMax;
   return [
     {
@@ -86,6 +86,7 @@ export function relationsOf(config: Config): Relation[] {
       readable(["auth", "keys", i, "publicKeyFile"], publicKeyFile),
     ]),
     ...api.keys.map(({ keyFile = "" }, i) => readable(["api", "keys", i, "keyFile"], keyFile)),
+    ...webhooks.map(({ secretFile = "" }, i) => readable(["webhooks", i, "secretFile"], secretFile)),
   ];
 }
 

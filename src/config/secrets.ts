@@ -16,9 +16,13 @@ const secretPaths: readonly (readonly string[])[] = [
   ["redis", "password"],
   ["redis", "sentinelPassword"],
   ["tls", "passphrase"],
+  ["webhooks", "*", "secret"],
 ];
 /** Shown in part where they are right; what is wrong with a wrong one may be its password. */
-const partlySecretPaths: readonly (readonly string[])[] = [["redis", "url"]];
+const partlySecretPaths: readonly (readonly string[])[] = [
+  ["redis", "url"],
+  ["webhooks", "*", "url"],
+];
 const mask = "********";
 const shownLengthMax = 80;
 

@@ -30,6 +30,10 @@ export const trueOrFalse: z.ZodBoolean = z.boolean("true or false");
 export const text: z.ZodString = z.string("a text");
 export const names = oneOrMore(z.string("a text").min(1, "a text that is not empty"), "a text or a list of texts");
 
+export function secret(rule: string, isRight: (value: string) => boolean): z.ZodString {
+  return z.string(rule).refine(isRight, rule);
+}
+
 const hostRule = "an IP address or a host name";
 export const host: z.ZodString = z
   .string(hostRule)

@@ -20,6 +20,8 @@ export interface NodeIdentity {
   readonly isShared: boolean;
 }
 
+type CloseListener = (connection: Connection, code: number, reason: string) => void;
+
 export class Connections {
   readonly slots: Slots;
   readonly #self: NodeIdentity;
@@ -28,7 +30,7 @@ export class Connections {
   /** Most users have one connection: a set of its own for each would cost 250 bytes. */
   readonly #byUser = new Map<string, Connection | Set<Connection>>();
   readonly #openListeners: ((connection: Connection) => void)[] = [];
-  readonly #closeListeners: ((connection: Connection) => void)[] = [];
+  readonly #closeListeners: CloseListener[] = [];
   #count = 0;
   #msgpackCount = 0;
 
@@ -56,7 +58,7 @@ export class Connections {
     this.#openListeners.push(listener);
   }
 
-  onClose(listener: (connection: Connection) => void): void {
+  onClose(listener: CloseListener): void {
     this.#closeListeners.push(listener);
   }
 
@@ -73,12 +75,12 @@ export class Connections {
     return connection;
   }
 
-  /** Called once the socket is closed, whoever closed it. */
-  closed(connection: Connection): void {
+  /** Called once the socket is closed, whoever closed it, with the close code and its reason. */
+  closed(connection: Connection, code = 1006, reason = ""): void {
     connection.socket = undefined;
     connection.inbox = undefined;
     this.#transport.counters.closed[connection.closing ?? "client"] += 1;
-    for (const listener of this.#closeListeners) listener(connection);
+    for (const listener of this.#closeListeners) listener(connection, code, reason);
     if (connection.identity !== undefined) this.#removeUser(connection, connection.identity);
     this.#bySlot[connection.slot] = undefined;
     this.#count -= 1;

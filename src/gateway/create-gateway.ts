@@ -26,7 +26,8 @@ import { loadConfig } from "../config/load-config.ts";
 import type { Hooks } from "../guard/hooks.ts";
 import { createLog, type Log } from "../log/log.ts";
 import { hookNames } from "../metrics/guard-counters.ts";
-import { type Gateway, startGateway } from "./gateway.ts";
+import type { Gateway } from "./gateway.ts";
+import { startGateway } from "./start-gateway.ts";
 
 type Settings = z.input<typeof configSchema>;
 

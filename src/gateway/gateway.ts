@@ -14,7 +14,7 @@ import { FanOut } from "../channel/fan-out.ts";
 import { History } from "../channel/history.ts";
 import { Idempotency } from "../channel/idempotency.ts";
 import { Policies } from "../channel/policy.ts";
-import { Members } from "../channel/presence.ts";
+import type { Members } from "../channel/presence.ts";
 import { Subscriptions } from "../channel/subscriptions.ts";
 import { systemClock } from "../clock/clock.ts";
 import type { Config } from "../config/config-schema.ts";
@@ -29,17 +29,17 @@ import { Receiver } from "../inbound/receive.ts";
 import { AddressCounts } from "../limit/address-counts.ts";
 import { limited } from "../log/limited-log.ts";
 import type { Log } from "../log/log.ts";
-import { ApiCounters } from "../metrics/api-counters.ts";
+import type { ApiCounters } from "../metrics/api-counters.ts";
 import { Counters } from "../metrics/counters.ts";
-import { Health } from "../metrics/health.ts";
+import type { Health } from "../metrics/health.ts";
 import { createRegistry, type Registry } from "../metrics/registry.ts";
 import { TrustedProxies } from "../socket/client-address.ts";
 import { Origins } from "../socket/origins.ts";
 import { SocketServer } from "../socket/server.ts";
-import { openAdminPort, outsiders } from "./admin-port.ts";
-import { createBus } from "./create-bus.ts";
+import { outsiders } from "./admin-port.ts";
 import { drainConnections, returnSpreadMs } from "./drain.ts";
 import { gaugesOf } from "./gauges.ts";
+import { type NodeWebhooks, watchConnections, watchLog } from "./node-webhooks.ts";
 import { startGuard } from "./start-guard.ts";
 import { version } from "./version.ts";
 import { createWelcome } from "./welcome.ts";
@@ -75,38 +75,17 @@ export interface NodeParts {
   readonly sharesPort: boolean;
   /** Those of the embedding program; without them the configuration may name a module. */
   readonly hooks?: Hooks | undefined;
+  /** Where its events go; the node stops it, too. */
+  readonly webhooks: NodeWebhooks | undefined;
   /** Where this process answers the server API. */
-  readonly apiCounters?: ApiCounters;
+  readonly apiCounters?: ApiCounters | undefined;
 }
 
 const housekeepingMs = 1000;
 
-/** Starts a gateway. Rejects where a port, a key or a certificate cannot be had; nothing is left open then. */
-export async function startGateway(config: Config, log: Log, hooks?: Hooks): Promise<Gateway> {
-  const health = new Health();
-  const members = new Members(config.redis.enabled ? config.redis.shards : 1);
-  const status = { block: (reason: string) => health.block("bus", reason), clear: () => health.clear("bus") };
-  const bus = createBus(config, status, log, () => members.nodes());
-  const apiCounters = new ApiCounters();
-  let node: Node | undefined;
-  try {
-    node = await startNode(config, log, { bus, health, members, sharesPort: false, hooks, apiCounters });
-    const { port, metrics, calls, reloadCertificate, stop: stopNode } = node;
-    const admin = await openAdminPort(config, { metrics, health, publicPort: port, calls, apiCounters, log });
-    const stop: Gateway["stop"] = async (drain) => {
-      await stopNode(drain);
-      admin.stop();
-    };
-    return { port, adminPort: admin.port, calls, reloadCertificate, stop };
-  } catch (error) {
-    await (node === undefined ? bus.stop() : node.stop({ delaySeconds: 0, seconds: 0 }));
-    throw error;
-  }
-}
-
-/** Starts a node. Rejects as `startGateway` does. */
+/** Starts a node. Rejects where a port, a key or a certificate cannot be had. */
 export async function startNode(config: Config, log: Log, parts: NodeParts): Promise<Node> {
-  const { bus, health, members, sharesPort } = parts;
+  const { bus, health, members, sharesPort, webhooks } = parts;
   const clock = systemClock;
   const counters = new Counters();
   const outsiderLog = limited(log, outsiders);
@@ -116,6 +95,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
   const compress = config.compression !== "disabled";
   const connections = new Connections(bus, { counters, compress, flushReplies: () => fanOut.flushReplies() });
   const { slots } = connections;
+  const { subscriptionChanged, occupied } = watchConnections(webhooks?.sink, connections, bus);
   const sweep = new Sweep(connections, { ...config, ...config.auth }, clock);
   const slowConsumers = new SlowConsumers(config.sendQueueBytesMax, counters);
 
@@ -127,16 +107,17 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
   const fanOut = new FanOut(server, connections, slowConsumers, counters, clock, bus.isShared ? 256 : undefined);
   const announce = (shard: number): void => subscriptions.announce(shard);
   const command = (...applied: Parameters<typeof calls.apply>): void => calls.apply(...applied);
+  const { memberChanged } = webhooks?.logEvents ?? {};
   const state = { bus, policies, history, idempotency, members, counters, clock };
-  const channels = new Channels({ ...state, fanOut, announce, command });
+  const channels = new Channels({ ...state, fanOut, announce, command, memberChanged });
   const isRevoked = (token: RevocableToken): boolean => revocations.has(token);
   const subscriptions = new Subscriptions(
     { ...config, ...config.presence },
-    { ...state, connections, fanOut, isRevoked },
+    { ...state, connections, fanOut, isRevoked, occupied },
   );
   const flush = (): void => fanOut.flush();
   const { messageBytesMax } = config;
-  const own = { connections, subscriptions, revocations, flush };
+  const own = { connections, subscriptions, revocations, flush, webhooks: webhooks?.figures };
   const calls: RunningCalls = createNodeCalls({ ...state, ...own, version, log, messageBytesMax });
 
   const guardNeeds = { ...state, connections, isRevoked, log: outsiderLog };
@@ -173,7 +154,8 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
   };
 
   const startBus = async (): Promise<void> => {
-    await bus.start((record, position, ageMs) => channels.apply(record, position, ageMs));
+    await bus.start(watchLog(webhooks, idempotency, channels));
+    webhooks?.logEvents?.start();
     isStarted = true;
     health.clear("start");
   };
@@ -196,6 +178,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
     clock,
     welcome: createWelcome(config, connections),
     health,
+    subscriptionChanged,
   });
   const port = await listening.catch((error: unknown) => {
     server.closeAll();
@@ -209,6 +192,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
     node: bus.incarnation,
     bus: bus.figures?.bind(bus),
     api: parts.apiCounters,
+    webhooks: webhooks?.figures,
     gauges: gaugesOf({ connections, subscriptions, history, members, revocations, guard, health }, () => isDraining),
   });
   sweep.start();
@@ -227,6 +211,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
     keys.stop();
     await guard.stop();
     await bus.stop();
+    await webhooks?.stop();
   };
   return {
     port,

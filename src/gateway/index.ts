@@ -38,5 +38,6 @@ export type {
 export { HookRefusal } from "../guard/hooks.ts";
 export { createLog, type Log } from "../log/log.ts";
 export { createGateway, type EmbeddedGateway, type GatewayOptions } from "./create-gateway.ts";
-export { type Gateway, startGateway } from "./gateway.ts";
+export type { Gateway } from "./gateway.ts";
+export { startGateway } from "./start-gateway.ts";
 export { version } from "./version.ts";

@@ -2,7 +2,8 @@
 import { constants } from "node:os";
 import type { Config } from "../config/config-schema.ts";
 import { createLog, type Log } from "../log/log.ts";
-import { type Gateway, startGateway } from "./gateway.ts";
+import type { Gateway } from "./gateway.ts";
+import { startGateway } from "./start-gateway.ts";
 import { version } from "./version.ts";
 
 /**

@@ -8,6 +8,7 @@ import { type BusSource, busCatalogue } from "./bus-catalogue.ts";
 import type { Counters } from "./counters.ts";
 import { guardCatalogue } from "./guard-catalogue.ts";
 import { counter, gauge, histogram, type LiveMetric, labelled } from "./metric.ts";
+import { type WebhookSource, webhookCatalogue } from "./webhook-catalogue.ts";
 
 /** What the gateway is at this moment, read at each scrape: cheap, synchronous, and never throwing. */
 export interface Gauges {
@@ -41,9 +42,12 @@ export interface MetricSources {
   readonly bus?: (() => BusSource) | undefined;
   /** Where this process answers the server API. */
   readonly api?: ApiCounters | undefined;
+  /** Where this process sends webhooks. */
+  readonly webhooks?: (() => WebhookSource) | undefined;
 }
 
-export function catalogue({ counters, gauges, version, node, bus, api }: MetricSources): readonly LiveMetric[] {
+export function catalogue(sources: MetricSources): readonly LiveMetric[] {
+  const { counters, gauges, version, node, bus, api, webhooks } = sources;
   return [
     gauge("tidegate_info", "Always 1; the labels name the version and the node.", "first", () => [
       { value: 1, labels: { version, node } },
@@ -124,5 +128,6 @@ export function catalogue({ counters, gauges, version, node, bus, api }: MetricS
     ),
     ...(bus === undefined ? [] : busCatalogue(bus)),
     ...(api === undefined ? [] : apiCatalogue(api)),
+    ...(webhooks === undefined ? [] : webhookCatalogue(webhooks)),
   ];
 }

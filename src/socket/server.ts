@@ -43,6 +43,8 @@ export interface ServerParts extends UpgradeParts {
   /** The first frame of a connection, as JSON text. */
   welcome(connection: Connection, authError: Admission["authError"], unixSeconds: number): string;
   readonly health: Pick<Health, "ready">;
+  /** Hears of every topic that a connection gained or lost, its own end included; nothing may be sent from it. */
+  readonly subscriptionChanged?: ((connection: Connection, topic: string, isSubscribed: boolean) => void) | undefined;
 }
 
 /** What uWebSockets.js keeps for a socket: how it was admitted, then whose it is, and in which app. */
@@ -157,7 +159,7 @@ export class SocketServer implements Topics {
   }
 
   #behavior(parts: ServerParts, running: RunningApp): uws.WebSocketBehavior<UserData> {
-    const { connections, receiver, sweep, slowConsumers, clock, log } = parts;
+    const { connections, receiver, sweep, slowConsumers, clock, log, subscriptionChanged } = parts;
     const guarded =
       <A extends unknown[]>(handle: (...args: A) => void) =>
       (...args: A): void => {
@@ -210,10 +212,15 @@ export class SocketServer implements Topics {
       pong: guarded((ws) => sweep.heard(ws.getUserData().state as Connection, clock.nowMs())),
       ping: guarded((ws) => sweep.heard(ws.getUserData().state as Connection, clock.nowMs())),
       dropped: guarded((ws, bytes) => slowConsumers.dropped(ws.getUserData().state as Connection, bytes.byteLength)),
-      close: guarded((ws, code) => {
+      ...(subscriptionChanged && {
+        subscription: guarded((ws, topic, now, before) =>
+          subscriptionChanged(ws.getUserData().state as Connection, Buffer.from(topic).toString(), now > before),
+        ),
+      }),
+      close: guarded((ws, code, reason) => {
         const connection = ws.getUserData().state as Connection;
         running.connections -= 1;
-        connections.closed(connection);
+        connections.closed(connection, code, Buffer.from(reason).toString());
         parts.addresses.release(connection.address);
         log.debug({ connection: connection.id, code, reason: connection.closing ?? "client" }, "connection closed");
       }),

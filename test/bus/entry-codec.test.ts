@@ -30,6 +30,8 @@ const records: LogRecord[] = [
   { kind: "command", channel: "", node: "abc", id: 1, body: '{"name":"日本"}', keptUntil: 0 },
   { kind: "command", channel: "chat.a", node: "abc", id: 2 ** 53 - 1, body: "", keptUntil: 4e9 },
   { kind: "answer", channel: "chat.a", node: "abc", id: 0, body: "{}", from: "def" },
+  { kind: "occupied", channel: "chat.room", node: "abc" },
+  { kind: "vacated", channel: "chat.room", node: "abc" },
 ];
 
 const entry = { epoch: "e1", writer: "node", sequence: 7, records };
@@ -95,6 +97,8 @@ describe("An entry", () => {
     ["a command that is kept for ever", command.with(5, Number.POSITIVE_INFINITY)],
     ["an answer of a number", answer.with(5, 7)],
     ["a command that is a map", { 0: 7, 1: "chat.a", 2: "abc", 3: 1, 4: "{}" }],
+    ["an occupied channel without a node", [32, "chat.a"]],
+    ["a vacated channel whose name is a number", [33, 7, "node"]],
     ["a text", "0"],
     ["a number", 0],
   ];

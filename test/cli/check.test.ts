@@ -38,4 +38,12 @@ describe("tidegate check", () => {
     assert.equal(status, 2);
     assert.match(stderr, /auth\.keys\[0\]\.publicKeyFile must be a file with a public key/);
   });
+
+  it("reads the secrets of webhooks: a file with a short one is a fault", async (t) => {
+    const secretFile = fileWith(t, "hunter2\n", "hooks");
+    const env = { TIDEGATE_WEBHOOKS: JSON.stringify([{ url: "http://a.example/", secretFile }]) };
+    const { status, stderr } = await run(t, ["check"], env);
+    assert.equal(status, 2);
+    assert.match(stderr, /webhooks\[0\]\.secretFile must be a file with a secret of at least 32 bytes, got 7 bytes/);
+  });
 });

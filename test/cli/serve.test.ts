@@ -43,6 +43,15 @@ describe("tidegate serve", () => {
     assert.match(stderr, /^tidegate: cannot load key: auth\.keys\[0\]\.publicKeyFile must be/);
   });
 
+  it("with a webhook whose secret is short fails with status 2, as one process and as several", async (t) => {
+    const env = { TIDEGATE_WEBHOOKS: '[{"url": "http://a.example/", "secretFile": ".gitignore"}]' };
+    for (const workers of ["0", "2"]) {
+      const { status, stderr } = await run(t, ["serve", ...anyPorts, "--workers", workers], env);
+      assert.equal(status, 2);
+      assert.match(stderr, /^tidegate: cannot start webhooks: webhooks\[0\]\.secretFile must be a file with a secret/);
+    }
+  });
+
   it("writes the configuration's warnings to its log", async (t) => {
     const gateway = new Program(t, ["serve", ...anyPorts], { TIDEGATE_HEARTBEAT_INTERVAL: "300" });
     await gateway.printed(/"level":"warn".*heartbeatInterval \(300 s\)/);

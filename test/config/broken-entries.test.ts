@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { faultsOf, fileWith } from "./faults.ts";
 
-/** Whole `channels` and `auth.keys` sections, the fault's key and its rule. */
+const hook = `url: "http://h/", secret: ${"x".repeat(32)}`;
+
+/** Whole `channels`, `auth.keys` and `webhooks` sections, the fault's key and its rule. */
 const brokenEntries: readonly (readonly [string, string, RegExp])[] = [
   ['channels: { "a b": {} }', 'channels["a b"]', /must be a channel pattern/],
   ['channels: { "": {} }', 'channels[""]', /must be a channel pattern/],
@@ -43,6 +45,20 @@ const brokenEntries: readonly (readonly [string, string, RegExp])[] = [
     "auth.keys[0].publicKeyFile",
     /can be read.*ENOENT/,
   ],
+  ['webhooks: [{ url: "http://h/" }]', "webhooks[0]", /either secret or secretFile/],
+  [`webhooks: [{ ${hook}, secretFile: x }]`, "webhooks[0]", /either secret or secretFile/],
+  [`webhooks: [{ ${hook.slice(13)} }]`, "webhooks[0].url", /http:\/\/ or https:\/\/ URL, got nothing/],
+  ['webhooks: [{ url: "ftp://h/", secretFile: x }]', "webhooks[0].url", /http:\/\/ or https:\/\/ URL, got 8 bytes/],
+  ['webhooks: [{ url: "http://h/", secret: short }]', "webhooks[0].secret", /32 bytes, got 5 bytes/],
+  ['webhooks: [{ url: "http://h/", secretFile: /no/such }]', "webhooks[0].secretFile", /can be read.*ENOENT/],
+  [`webhooks: [{ ${hook}, events: [conected] }]`, "webhooks[0].events[0]", /connected, .*, got "conected"/],
+  [`webhooks: [{ ${hook}, events: [] }]`, "webhooks[0].events", /a list of connected/],
+  [`webhooks: [{ ${hook}, channels: "a.{user}" }]`, "webhooks[0].channels", /a channel pattern/],
+  [`webhooks: [{ ${hook}, channels: ["a b"] }]`, "webhooks[0].channels[0]", /without \{user\}/],
+  [`webhooks: [{ ${hook}, timeoutMs: 99 }]`, "webhooks[0].timeoutMs", /100 to 60000/],
+  [`webhooks: [{ ${hook}, batchMax: 1001 }]`, "webhooks[0].batchMax", /1 to 1000/],
+  [`webhooks: [{ ${hook}, event: [connected] }]`, "webhooks[0].event", /did you mean events\?/],
+  [`webhooks: [{ ${hook} }, { ${hook} }]`, "webhooks[1].url", /a URL that no other webhook has/],
 ];
 
 describe("each field of a channel's policy and of a key, broken in turn", () => {

@@ -142,6 +142,14 @@ const broken: Readonly<Record<string, readonly unknown[]>> = {
   "redis.durable": ["true"],
   "redis.queueBytesMax": [65_535],
   "redis.leaseSeconds": [1, 301],
+  webhooks: ["https://a.example/", {}, [7], null],
+  webhookLimits: [7, null],
+  "webhookLimits.queueMax": [0],
+  "webhookLimits.queueBytesMax": [65_535],
+  "webhookLimits.attemptsMax": [0, 1001],
+  "webhookLimits.maxAgeSeconds": [0, 604_801],
+  "webhookLimits.retryMaxSeconds": [0, 3601],
+  "webhookLimits.deadLettersMax": [-1],
 };
 
 describe("each key, broken in turn", () => {

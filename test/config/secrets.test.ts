@@ -19,6 +19,7 @@ describe("secrets", () => {
         api: { keys: [secret, { name: "shop", key: `${secret}2` }] },
         redis: { password: "hunter2" },
         tls: { certFile: file, keyFile: file, passphrase: "hunter2" },
+        webhooks: [{ url: "https://me:hunter2@a.example/hooks?key=hunter2", secret }],
       },
     });
     const masked = maskSecrets(config);
@@ -29,6 +30,7 @@ describe("secrets", () => {
       masked.api.keys.map(({ name }) => name),
       ["key 1", "shop"],
     );
+    assert.equal(masked.webhooks[0]?.url, "https://********@a.example/hooks?********");
     assert.deepEqual(masked.channels, config.channels);
     assert.match(JSON.stringify(config), /hunter2/);
   });
@@ -93,6 +95,13 @@ describe("secrets", () => {
     ["a password in Redis' host", { redis: { host: "u:hunter2@h:1" } }],
     ["a password in a query beside Redis' host", { redis: { host: "h?password=hunter2" } }],
     ["a password in the name of a file", { tls: { certFile: "https://u:hunter2@h/a.pem", keyFile: "/no/such.pem" } }],
+    ["a webhook's short secret", { webhooks: [{ url: "http://h/", secret: "hunter2" }] }],
+    ["a webhook's secret in place of the webhook", { webhooks: ["hunter2"] }],
+    ["a password in a webhook's wrong URL", { webhooks: [{ url: "ftp://u:hunter2@h/", secret }] }],
+    [
+      "a password in a webhook's URL that another has",
+      { webhooks: Array(2).fill({ url: "http://u:hunter2@h/", secret }) },
+    ],
     ["a key of the wrong kind", { auth: { keys: [{ algorithm: "RS256", secret }] } }],
   ];
   for (const [what, tree] of misplaced) {

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { loadConfig } from "../../src/config/load-config.ts";
-import { startGateway } from "../../src/gateway/gateway.ts";
+import { startGateway } from "../../src/gateway/start-gateway.ts";
 import { createLog } from "../../src/log/log.ts";
 
 export interface GatewayProcess {

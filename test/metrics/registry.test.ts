@@ -37,13 +37,25 @@ function createSources(node = "a") {
     counters,
     state,
     flags,
-    registry: createRegistry({ counters, gauges, version: "1.2.3", node, bus: () => bus }),
+    registry: createRegistry({ counters, gauges, version: "1.2.3", node, bus: () => bus, webhooks: () => webhooks }),
   };
 }
 
 const bus = {
   ...{ entriesWritten: 1, recordsWritten: 20, entriesRead: 3, writeFailures: 4, readFailures: 5 },
   ...{ reconnects: 6, epochs: 7, queueBytes: 8, lagMs: 9500, unreadEntries: 10, isLeased: true },
+};
+
+const receiver = { queued: 2, oldestSeconds: 3.5, deadLetters: 4 };
+const webhooks = {
+  ...{
+    events: { connected: 1, message: 2 },
+    deliveries: { delivered: 3, away: 4 },
+    delivered: 5,
+    dropped: 6,
+    buried: 7,
+  },
+  receivers: [receiver, { queued: 20, oldestSeconds: 1, deadLetters: 40 }],
 };
 
 async function promtool(input: string): Promise<{ code: number | null; output: string }> {
@@ -106,6 +118,21 @@ describe("the text of /metrics", () => {
       'tidegate_presence_connections{node="b"}': 2,
     };
     const series = parse(await registry.text());
+    for (const [name, value] of Object.entries(expected)) assert.equal(series.get(name), value, name);
+  });
+
+  it("holds what webhooks tell of themselves: the queues' sums, and the age of the oldest event of all", async () => {
+    const expected = {
+      'tidegate_webhook_events_total{event="message"}': 2,
+      'tidegate_webhook_deliveries_total{outcome="away"}': 4,
+      tidegate_webhook_delivered_events_total: 5,
+      tidegate_webhook_dropped_events_total: 6,
+      tidegate_webhook_dead_letters_total: 7,
+      tidegate_webhook_dead_letters_kept: 44,
+      tidegate_webhook_queue_events: 22,
+      tidegate_webhook_oldest_seconds: 3.5,
+    };
+    const series = parse(await createSources().registry.text());
     for (const [name, value] of Object.entries(expected)) assert.equal(series.get(name), value, name);
   });
 

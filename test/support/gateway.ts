@@ -1,7 +1,8 @@
 /** A real gateway for a test: every part of it, on free ports, closed when the test ends. */
 import type { TestContext } from "node:test";
 import { loadConfig } from "../../src/config/load-config.ts";
-import { type Gateway, startGateway } from "../../src/gateway/gateway.ts";
+import type { Gateway } from "../../src/gateway/gateway.ts";
+import { startGateway } from "../../src/gateway/start-gateway.ts";
 import type { Hooks } from "../../src/guard/hooks.ts";
 import { createLog } from "../../src/log/log.ts";
 
