@@ -114,15 +114,6 @@ describe("Events of the log", () => {
     );
   });
 
-  it("are no commands and no answers, whose ever they are", () => {
-    const holder = new Holder("b");
-    holder.applyAll([ofNode("roll_begun", "a"), occupied("a"), ofNode("roll_ended", "a")]);
-    const asked = { channel: "presence.a", node: "a", id: 1, body: "{}" };
-    holder.apply({ kind: "command", ...asked, keptUntil: 0 }, 4);
-    holder.apply({ kind: "answer", ...asked, from: "c" }, 5);
-    assert.deepEqual([holder.names, holder.nodes], [[], ["a"]]);
-  });
-
   it("go on behind a roll that its node's death has ended", () => {
     const holder = new Holder("b");
     holder.applyAll([ofNode("roll_begun", "a"), ofNode("node_ended", "a"), occupied("a")]);
