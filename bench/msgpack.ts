@@ -9,6 +9,6 @@ const formats = [
 ];
 
 export async function msgpack(sitting: Sitting): Promise<Report> {
-  const runs = await interleaveServers(sitting, "msgpack", (server) => measureRooms(server, sitting), formats);
+  const runs = await interleaveServers(sitting, "msgpack", (server) => measureRooms(server, sitting, 3), formats);
   return { title: "rooms on tidegate, in JSON and in MessagePack", baseline: "json", runs };
 }
