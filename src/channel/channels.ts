@@ -54,15 +54,8 @@ export class Channels {
     const { channel, key, target } = request;
     const { identity } = connection;
     const policy = policies.of(channel);
-    const isSubscriber = connection.socket?.isSubscribed(topicOf(channel, connection.format)) ?? false;
-    const reason = refuse(policy.publish, policy, {
-      channel,
-      identity,
-      granted: identity?.publish ?? [],
-      isSubscriber,
-    });
-    if (reason === "not_subscribed") return refusal(reason);
-    if (reason !== undefined) return refusal(reason, `Not allowed to publish to channel ${channel}`);
+    const refused = this.#refusePublisher(connection, channel, policy);
+    if (refused !== undefined) return refused;
     const nowMs = clock.nowMs();
     if (policy.rate !== undefined && !policy.rate.take(connection.slot, 1, nowMs)) {
       counters.rateLimited += 1;
@@ -95,16 +88,8 @@ export class Channels {
   refusalOf(connection: Connection, { channel }: Publish): Refusal | undefined {
     const { policies, clock, counters } = this.#parts;
     const policy = policies.of(channel);
-    const isSubscriber = connection.socket?.isSubscribed(topicOf(channel, connection.format)) ?? false;
-    const { identity } = connection;
-    const reason = refuse(policy.publish, policy, {
-      channel,
-      identity,
-      granted: identity?.publish ?? [],
-      isSubscriber,
-    });
-    if (reason === "not_subscribed") return refusal(reason);
-    if (reason !== undefined) return refusal(reason, `Not allowed to publish to channel ${channel}`);
+    const refused = this.#refusePublisher(connection, channel, policy);
+    if (refused !== undefined) return refused;
     const waitMs = policy.rate?.waitMs(connection.slot, 1, clock.nowMs()) ?? 0;
     if (waitMs === 0) return undefined;
     counters.rateLimited += 1;
@@ -230,6 +215,16 @@ export class Channels {
     return fanOut.countRecipients(channel) - (except !== undefined && fanOut.isSubscribed(except, channel) ? 1 : 0);
   }
 
+  #refusePublisher(connection: Connection, channel: string, policy: Policy): Refusal | undefined {
+    const { identity } = connection;
+    const isSubscriber = connection.socket?.isSubscribed(topicOf(channel, connection.format)) ?? false;
+    const granted = identity?.publish ?? noPatterns;
+    const reason = refuse(policy.publish, policy, { channel, identity, granted, isSubscriber });
+    if (reason === undefined) return undefined;
+    if (reason === "not_subscribed") return refusal(reason);
+    return refusal(reason, `Not allowed to publish to channel ${channel}`);
+  }
+
   #refuseReader(connection: Connection, channel: string, policy: Policy): Refusal | undefined {
     const { identity } = connection;
     if (connection.socket?.isSubscribed(topicOf(channel, connection.format))) return undefined;
@@ -238,6 +233,8 @@ export class Channels {
     return reason === undefined ? undefined : refusal(reason, `Not allowed on channel ${channel}`);
   }
 }
+
+const noPatterns: readonly string[] = [];
 
 function unavailable(id: FrameId | undefined, channel: string): object {
   const { code, error } = refusal("unavailable");
