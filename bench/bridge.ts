@@ -55,7 +55,7 @@ const tidegateSettings = {
 };
 
 export async function bridge(sitting: Sitting): Promise<Report> {
-  const seconds = sitting.isQuick ? { warmUp: 0.4, measured: 0.6 } : { warmUp: 1, measured: 3 };
+  const seconds = sitting.isQuick ? { warmUp: 0.4, measured: 0.6 } : { warmUp: 2, measured: 3 };
   const compared = sitting.isQuick ? systems.slice(0, 3) : systems;
   const runs = await interleave(sitting, "bridge", compared, async (system) => {
     const { messagesPerSecond, p50Ms, p99Ms, lost } = await measure(system, seconds);
