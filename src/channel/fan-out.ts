@@ -3,7 +3,8 @@
  *
  * Publications are collected and handed to uWebSockets.js from `setImmediate`, never inside a socket's handler: inside
  * one, more than 32 publications per subscriber cost a system call each (3.9 M against 8.3 M deliveries/s at 256 in
- * flight). A message enters its channel's ring at the moment it is published, and whoever changes a subscription
+ * flight). One that comes alone, after one that came alone, does not wait for that turn: it goes at the end of its own
+ * handler, and is back 12 us earlier (of 84). A message enters its channel's ring at the moment it is published, and whoever changes a subscription
  * flushes first: so replay and live delivery meet without a gap and without a double.
  */
 import type { Clock } from "../clock/clock.ts";
@@ -44,6 +45,9 @@ export const channelOf = (topic: string): string | undefined =>
 export const channelsOf = (topics: readonly string[]): string[] =>
   topics.map(channelOf).filter((channel) => channel !== undefined);
 
+/** Frames that a client sends together are handled 5 us apart; the next answer to an answer takes 60 or more. */
+const burstGapMs = 0.04;
+
 export class FanOut {
   readonly #topics: Topics;
   readonly #connections: Connections;
@@ -55,6 +59,13 @@ export class FanOut {
   #replies: EncodedFrame[] = [];
   #repliesTo: Connection[] = []; // [i] gets #replies[i]
   #isScheduled = false;
+  #addedAtMs = 0; // monotonic
+  #burst = 0; // publications without a gap between them, up to now
+  #burstBefore = 0;
+  readonly #flushScheduled = (): void => {
+    this.#isScheduled = false;
+    this.flush();
+  };
 
   /**
    * `pendingMax`: so many are published at once. For logs that never answer within a socket's handler: what waits is
@@ -80,7 +91,18 @@ export class FanOut {
   add(publication: Publication): void {
     this.#pending.push(publication);
     if (this.#pending.length >= this.#pendingMax) return this.flush();
+    this.#countBurst(publication.acceptedAtMs);
     this.#schedule();
+  }
+
+  #countBurst(nowMs: number): void {
+    // What another node accepted earlier makes no gap: it came with others in one entry.
+    if (nowMs - this.#addedAtMs > burstGapMs) {
+      this.#burstBefore = this.#burst;
+      this.#burst = 0;
+    }
+    this.#burst += 1;
+    this.#addedAtMs = nowMs;
   }
 
   /**
@@ -98,10 +120,8 @@ export class FanOut {
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    setImmediate(() => {
-      this.#isScheduled = false;
-      this.flush();
-    });
+    if (this.#burst === 1 && this.#burstBefore === 1) queueMicrotask(this.#flushScheduled);
+    else setImmediate(this.#flushScheduled);
   }
 
   /** How many connections of this node a publication to all subscribers of `channel` is handed to. */
