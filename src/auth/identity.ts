@@ -12,8 +12,8 @@ export interface Identity {
   /** Unix seconds; `Infinity` for never, which only the embedding program can say. */
   readonly expiresAt: number;
   /** The `jti` claim, and `iat` in unix seconds, of tokens that have them: what a token is revoked by. */
-  readonly tokenId?: string;
-  readonly issuedAt?: number;
+  readonly tokenId?: string | undefined;
+  readonly issuedAt?: number | undefined;
 }
 
 /** The fields of a frame that tell a client who it is. */

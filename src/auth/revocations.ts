@@ -18,9 +18,9 @@ export interface Revocation {
 
 /** What is asked of a token: `Identity` and `SubscriptionGrant` have it. */
 export interface RevocableToken {
-  readonly tokenId?: string;
+  readonly tokenId?: string | undefined;
   readonly userId?: string | undefined;
-  readonly issuedAt?: number;
+  readonly issuedAt?: number | undefined;
 }
 
 const entriesMax = 200_000;

@@ -91,7 +91,7 @@ export class VerificationKey {
 }
 
 /** Outcomes of a key that are remembered: they cannot become wrong, this only bounds what they hold. */
-const tokensRemembered = 1000;
+const tokensRemembered = 250;
 
 function isForeignSignature(error: unknown): boolean {
   if (!(error instanceof Error && "code" in error)) return false;
