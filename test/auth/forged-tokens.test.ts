@@ -28,6 +28,8 @@ const identity = {
   channels: [],
   publish: [],
   expiresAt: nowSeconds + 60,
+  tokenId: undefined,
+  issuedAt: undefined,
 };
 
 describe("Token verifier: forged headers", () => {

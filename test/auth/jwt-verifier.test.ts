@@ -31,6 +31,8 @@ const identity = {
   channels: [],
   publish: [],
   expiresAt: nowSeconds + 60,
+  tokenId: undefined,
+  issuedAt: undefined,
 };
 
 describe("Token verifier: keys and algorithms", () => {

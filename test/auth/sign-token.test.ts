@@ -36,6 +36,7 @@ describe("signToken", () => {
       channels: ["a.*"],
       publish: ["b.>"],
       expiresAt: nowSeconds + 60,
+      tokenId: undefined,
       issuedAt: nowSeconds,
     });
     assert.deepEqual(part(token, 1), {
