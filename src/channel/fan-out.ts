@@ -54,6 +54,7 @@ export class FanOut {
   readonly #slowConsumers: SlowConsumers;
   readonly #counters: Counters;
   readonly #clock: Clock;
+  readonly #isShared: boolean;
   readonly #pendingMax: number;
   #pending: Publication[] = [];
   #replies: EncodedFrame[] = [];
@@ -68,8 +69,9 @@ export class FanOut {
   };
 
   /**
-   * `pendingMax`: so many are published at once. For logs that never answer within a socket's handler: what waits is
-   * copied by every collection of V8's young generation (10 % of the throughput between nodes).
+   * `isShared`: the log answers later, for many at once, and never within a socket's handler. So publications always wait
+   * for the end of the turn, by which the acknowledgements of their entry are there as well and go first; and not more than
+   * 256 of them wait: each collection of V8's young generation copies them (10 % of the throughput between nodes).
    */
   constructor(
     topics: Topics,
@@ -77,26 +79,26 @@ export class FanOut {
     slowConsumers: SlowConsumers,
     counters: Counters,
     clock: Clock,
-    pendingMax = Number.POSITIVE_INFINITY,
+    isShared: boolean,
   ) {
     this.#topics = topics;
     this.#connections = connections;
     this.#slowConsumers = slowConsumers;
     this.#counters = counters;
     this.#clock = clock;
-    this.#pendingMax = pendingMax;
+    this.#isShared = isShared;
+    this.#pendingMax = isShared ? 256 : Number.POSITIVE_INFINITY;
   }
 
   /** Collects a publication for the next flush. Hot path. */
   add(publication: Publication): void {
     this.#pending.push(publication);
     if (this.#pending.length >= this.#pendingMax) return this.flush();
-    this.#countBurst(publication.acceptedAtMs);
+    if (!this.#isShared) this.#countBurst(publication.acceptedAtMs);
     this.#schedule();
   }
 
   #countBurst(nowMs: number): void {
-    // What another node accepted earlier makes no gap: it came with others in one entry.
     if (nowMs - this.#addedAtMs > burstGapMs) {
       this.#burstBefore = this.#burst;
       this.#burst = 0;

@@ -104,7 +104,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
   const historyOptions = { bytesMax: config.history.bytesMax, channelBytesMax: replayBytesMax };
   const history = new History(historyOptions, bus, clock);
   const idempotency = new Idempotency(config.idempotency);
-  const fanOut = new FanOut(server, connections, slowConsumers, counters, clock, bus.isShared ? 256 : undefined);
+  const fanOut = new FanOut(server, connections, slowConsumers, counters, clock, bus.isShared);
   const announce = (shard: number): void => subscriptions.announce(shard);
   const command = (...applied: Parameters<typeof calls.apply>): void => calls.apply(...applied);
   const { memberChanged } = webhooks?.logEvents ?? {};

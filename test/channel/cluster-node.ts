@@ -50,7 +50,7 @@ export class ClusterNode {
     const policies = new Policies(policyOptions, 1024);
     const history = new History({ bytesMax: 1e9, channelBytesMax: 1e9 }, bus, clock);
     const idempotency = new Idempotency({ seconds: 300, keysMax: 100_000 });
-    const fanOut = new FanOut(topics, connections, new SlowConsumers(1e9, counters), counters, clock);
+    const fanOut = new FanOut(topics, connections, new SlowConsumers(1e9, counters), counters, clock, false);
     const members = this.#members;
     const announce = (shard: number): void => this.#subscriptions.announce(shard);
     this.#channels = new Channels({
