@@ -103,6 +103,10 @@ describe("Webhooks of two nodes", { concurrency: true }, () => {
     const doomed: NodeProcess = await startNodeProcess(t, settings);
     const survivor = await readyGateway(t, settings);
     const lost = await Promise.all([0, 1, 2].map((i) => connect(t, userUrl(doomed, `lost-${i}`))));
+    await until(
+      () => receiver.requests.length > 0,
+      () => "no batch is under way",
+    );
     const kept = await connect(t, userUrl(survivor, "kept"));
     for (const client of [...lost, kept]) await client.subscribe("presence.both");
     for (const client of lost) await client.subscribe("presence.lost");
@@ -113,7 +117,6 @@ describe("Webhooks of two nodes", { concurrency: true }, () => {
       async () => (await redis.client.xlen(await streamOf(redis))) === 100,
       () => "not all are in Redis",
     );
-    assert.ok(receiver.requests.length > 0, "one is under way");
     await doomed.child.kill("SIGKILL");
     receiver.answer = take;
     await receiver.event({ event: "channel_vacated", channel: "presence.lost" });
