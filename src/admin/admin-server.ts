@@ -101,7 +101,9 @@ function createAnswers(options: AdminOptions): Answer {
       if (!isAllowedHost(request.hostHeader)) return wrongHost(options.host);
       if (request.method === "GET" || request.method === "HEAD" || !paths.includes(request.path))
         return await get(request);
-      return jsonReply(405, { error: "Method not allowed", hint: "Use GET" }, { Allow: "GET, HEAD" });
+      const headers = { Allow: "GET, HEAD" };
+      if (apiPages?.paths.includes(request.path)) return apiPages.refuseMethod(headers);
+      return jsonReply(405, { error: "Method not allowed", hint: "Use GET" }, headers);
     } catch (error) {
       options.log.error({ err: error, path: request.path }, "cannot answer an admin request");
       return jsonReply(500, { error: "Internal server error", hint: "The gateway's log tells why" });

@@ -52,7 +52,8 @@ export class ApiGate {
     const presented = authorization === "" ? request.getHeader("x-api-key") : bearer(authorization);
     if (presented === "") return request.getQuery() ? hasQuery : noKey;
     const key = this.#keys.find(presented);
-    return key === -1 ? wrongKey : key;
+    if (key === -1) return wrongKey;
+    return request.getQuery() ? hasQuery : key; // a right one in the header does not make one in the URL good
   }
 
   #keyless(request: HttpRequest, response: HttpResponse): 0 | ApiRefusal {

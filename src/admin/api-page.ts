@@ -86,7 +86,8 @@ function fields(title: string, schema: Schema): string {
       `<td>${escapeHtml(type)}</td><td>${escapeHtml(text)}</td></tr>`,
   );
   const table = rows.length === 0 ? "<p>An empty object.</p>" : `<table>${rows.join("")}</table>`;
-  return `<h3>${title}</h3>\n${table}`;
+  const rule = schema.description === undefined ? "" : `<p>${escapeHtml(schema.description)}</p>\n`;
+  return `<h3>${title}</h3>\n${rule}${table}`;
 }
 
 interface Row {

@@ -17,6 +17,8 @@ export interface ApiPages {
   readonly paths: readonly string[];
   /** The answer to GET, or to any method on a path that is none; `undefined` for what is not below `/api`. */
   reply(path: string): Reply | undefined;
+  /** The answer to another method than GET on one of `paths`. */
+  refuseMethod(headers: Readonly<Record<string, string>>): Reply;
 }
 
 export function createApiPages(version: string, { keys, counters }: Pick<ApiOptions, "keys" | "counters">): ApiPages {
@@ -38,6 +40,10 @@ export function createApiPages(version: string, { keys, counters }: Pick<ApiOpti
   const known = [...paths, ...callNames.map(callPath)];
   return {
     paths,
+    refuseMethod(headers) {
+      counters.of("none").count(405);
+      return refusalReply(refusal(405, "method_not_allowed", "Use GET", headers));
+    },
     reply(path) {
       if (Object.hasOwn(pages, path)) return pages[path];
       const meant = plainPath(path);

@@ -20,6 +20,7 @@ import {
   type IssuedToken,
   type ItemAnswer,
   isBatchable,
+  isGathered,
   type TokenCall,
 } from "./call-table.ts";
 import { CallError, type Calls } from "./calls.ts";
@@ -33,6 +34,8 @@ export interface CallLimits {
 /** Faults told of one call, at most. */
 const faultsMax = 3;
 const shownLengthMax = 80;
+/** Calls of one batch that wait for all processes at once: a tenth of what `Gathering` lets wait. */
+const gatheredMax = 100;
 
 export class CallRunner implements CallContext {
   readonly calls: Calls;
@@ -86,12 +89,26 @@ export class CallRunner implements CallContext {
     return new CallError("internal", "Internal error: the gateway's log tells why");
   }
 
-  /** Starts one after the other, so that calls for one channel keep their order; they are awaited together. */
+  /**
+   * Starts one after the other, so that calls for one channel keep their order; they are awaited together. Those that all
+   * processes must answer wait for an earlier one of their kind where too many are open, and hold up what follows them.
+   */
   async #batch(items: readonly unknown[]): Promise<readonly ItemAnswer[]> {
     const { batchItemsMax } = this.#limits;
     if (items.length > batchItemsMax)
       throw new CallError("too_large", `cannot batch: calls must be ${batchItemsMax} at most, got ${items.length}`);
-    return Promise.all(items.map((item) => this.#item(item)));
+    const answers: (Promise<ItemAnswer> | ItemAnswer)[] = [];
+    const open = new Set<Promise<ItemAnswer>>();
+    for (const item of items) {
+      const mustWait = isGathered((item as { readonly method?: unknown } | null)?.method);
+      if (mustWait && open.size >= gatheredMax) await Promise.race(open);
+      const answer = this.#item(item);
+      answers.push(answer);
+      if (!mustWait || !(answer instanceof Promise)) continue;
+      open.add(answer);
+      void answer.then(() => open.delete(answer)); // it never rejects
+    }
+    return Promise.all(answers);
   }
 
   #item(item: unknown): Promise<ItemAnswer> | ItemAnswer {
@@ -131,8 +148,8 @@ function checkedBy(name: string, schema: z.ZodType, params: unknown): unknown {
 /** What is wrong, in words. A name of a channel that is none has a code of its own. */
 function refusalOf(name: string, issues: readonly z.core.$ZodIssue[], given: unknown, schema: z.ZodType): CallError {
   const isChannel = issues.every(({ message, path }) => message === channelRule && isText(valueAt(given, path)));
-  const faults = issues.slice(0, faultsMax).map((issue) => described(issue, given, schema));
-  return new CallError(isChannel ? "invalid_channel" : "invalid_call", `cannot ${name}: ${faults.join("; ")}`);
+  const faults = new Set(issues.slice(0, faultsMax).map((issue) => described(issue, given, schema)));
+  return new CallError(isChannel ? "invalid_channel" : "invalid_call", `cannot ${name}: ${[...faults].join("; ")}`);
 }
 
 function described(issue: z.core.$ZodIssue, given: unknown, schema: z.ZodType): string {

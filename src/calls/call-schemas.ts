@@ -53,6 +53,8 @@ const selection = {
   sessions: sessions().optional().describe("These connections, by session."),
 };
 const selectionRule = "an object with at least one of users, connections and sessions";
+/** For the document, which knows nothing of what `refine` checks. */
+const selectionText = "At least one of users, connections and sessions must be there.";
 const selects = (given: { users?: unknown; connections?: unknown; sessions?: unknown }): boolean =>
   (given.users ?? given.connections ?? given.sessions) !== undefined;
 
@@ -70,7 +72,9 @@ export const calls = {
     key: key().optional(),
   }),
   broadcast: call({ channels: listOf(channel(), "channels", 1), message: message(), key: key().optional() }),
-  subscribe: call({ channel: channel(), ...selection }).refine(selects, selectionRule),
+  subscribe: call({ channel: channel(), ...selection })
+    .refine(selects, selectionRule)
+    .describe(selectionText),
   disconnect: call({
     ...selection,
     code: whole(4000, 4999).optional().describe("The close code; 4503 where it is not given: do not come back."),
@@ -78,14 +82,18 @@ export const calls = {
       .string("a text")
       .refine((value) => Buffer.byteLength(value) <= reasonBytesMax, `a text of at most ${reasonBytesMax} bytes`)
       .optional(),
-  }).refine(selects, selectionRule),
+  })
+    .refine(selects, selectionRule)
+    .describe(selectionText),
   revoke: call({
     tokens: listOf(text(256), "jti claims").optional().describe("Tokens by their `jti` claim."),
     users: users().optional().describe("All tokens of these users that were issued before now."),
     until: whole(1, 253_402_300_799, "a time in unix seconds")
       .optional()
       .describe("Unix seconds: until when to remember it; 24 hours from now where it is not given."),
-  }).refine(({ tokens, users }) => (tokens ?? users) !== undefined, "an object with at least one of tokens and users"),
+  })
+    .refine(({ tokens, users }) => (tokens ?? users) !== undefined, "an object with at least one of tokens and users")
+    .describe("At least one of tokens and users must be there."),
   channel: call({ channel: channel() }),
   history: call({
     channel: channel(),

@@ -132,6 +132,19 @@ export const callPath = (name: CallName): string => `/api/v1/${name}`;
 /** Those that may stand in a batch. */
 export const isBatchable = (name: string): name is CallName => name !== "batch" && Object.hasOwn(callTable, name);
 
+const gathered = new Set<string>([
+  "subscribe",
+  "unsubscribe",
+  "disconnect",
+  "revoke",
+  "channels",
+  "connections",
+  "info",
+] satisfies CallName[]);
+
+/** Those that all processes must answer, see `Gathering`: `name` may be anything. */
+export const isGathered = (name: unknown): boolean => gathered.has(name as string);
+
 /** An error as the answer tells it. */
 export const errorAnswer = ({ code, message }: CallError): ItemAnswer => ({ error: { code, message } });
 

@@ -43,8 +43,8 @@ interface Pending {
   finish(): void;
 }
 
-/** Commands of this process that wait for answers. */
-const pendingMax = 100;
+/** Commands of this process that wait for answers. What they hold in bytes is the log's to bound. */
+const pendingMax = 1000;
 const bodyBytesMax = 256 * 1024;
 
 export class Gathering {
@@ -155,6 +155,6 @@ export class Gathering {
 const fail = (code: "too_large" | "unavailable", message: string): Promise<never> =>
   Promise.reject(new CallError(code, message));
 const refused = (name: CommandName): CallError =>
-  new CallError("unavailable", `cannot ${name}: the log is away, and what waits for it is full. Try again.`);
+  new CallError("unavailable", `cannot ${name}: the log is away, or what waits for it is full. Try again.`);
 const silence = (name: CommandName): CallError =>
   new CallError("unavailable", `cannot ${name} in time: the log is away. It may still be carried out.`);

@@ -3,7 +3,7 @@
  *
  * One line a thing, for people; with `--raw` the result as it came, as JSON.
  */
-import type { ConnectionInfo, Info, Page } from "../calls/calls.ts";
+import type { ConnectionInfo, Info, Page, WebhookInfo } from "../calls/calls.ts";
 import { isChannelName } from "../protocol/names.ts";
 import { ApiClient, apiFlags } from "./api-client.ts";
 import { parseArguments, UsageError } from "./arguments.ts";
@@ -66,7 +66,7 @@ export async function disconnect(args: readonly string[]): Promise<void> {
   warnOfPart(result.isPartial === true);
 }
 
-/** Tells the nodes and what they hold. */
+/** Tells the nodes and what they hold, and how webhooks are. */
 export async function info(args: readonly string[]): Promise<void> {
   const { values } = parseArguments({ command: "info", flags: apiFlags, operands: [] }, args);
   const result = (await new ApiClient("info", values).call("info", {})) as Info;
@@ -76,7 +76,13 @@ export async function info(args: readonly string[]): Promise<void> {
   print(printable(`tidegate ${result.version}: ${counted(result.nodes.length, "node")}, ${held(result)}`));
   for (const node of result.nodes)
     print(printable(`${node.node}  ${node.version}  ${held(node)}, up ${uptime(node.uptimeSeconds)}`));
+  for (const webhook of result.webhooks ?? []) print(printable(webhookLine(webhook)));
   warnOfPart(result.isPartial === true);
+}
+
+function webhookLine({ url, queued, oldestSeconds, deadLetters }: WebhookInfo): string {
+  const waiting = queued === 0 ? "nothing waits" : `${counted(queued, "event")} waiting for ${uptime(oldestSeconds)}`;
+  return `${url}  ${waiting}, ${counted(deadLetters, "dead letter")}`;
 }
 
 function connectionLine(item: ConnectionInfo): string {

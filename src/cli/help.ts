@@ -171,7 +171,8 @@ Examples:
   tidegate disconnect --user 42 --reason 'signed out'
   tidegate disconnect --connection 7 --code 4400
 `,
-  info: `Tell the nodes of a running gateway, their versions, connections and subscriptions.
+  info: `Tell the nodes of a running gateway, their versions, connections and subscriptions, and what waits for its
+webhooks or was given up.
 
 Usage: tidegate info [options]
 

@@ -110,7 +110,11 @@ export function createGateway(options: GatewayOptions = {}): EmbeddedGateway {
       return opened("tell adminPort").adminPort;
     },
     publish,
-    broadcastBatch: (batch) => Promise.all(batch.map((call) => publish(call).catch((error: CallError) => error))),
+    async broadcastBatch(batch) {
+      if (!Array.isArray(batch))
+        throw new CallError("invalid_call", `cannot broadcastBatch: it must be a list of calls, got ${typeof batch}`);
+      return Promise.all(batch.map((call: PublishCall) => publish(call).catch((error: CallError) => error)));
+    },
     disconnect: (call) => run("disconnect", call),
     connections: (call = {}) => run("connections", call),
   };

@@ -56,15 +56,17 @@ export class HookRunner {
     if (pending.size >= pendingMax) return this.#ended(name, "overloaded", refusal("unavailable"));
     const startedMs = clock.nowMs();
     let answer: unknown;
+    let isLater = false;
     try {
       answer = hook();
+      isLater = isThenable(answer); // looks at a property of theirs, which may throw too
     } catch (error) {
       return this.#thrown(name, error, about);
     } finally {
       if (clock.nowMs() - startedMs > blockMs) this.#blocked(name, clock.nowMs() - startedMs);
     }
-    if (!isThenable(answer)) return this.#answered(name, answer, read, about);
-    const waiting = this.#wait(name, answer, read, about);
+    if (!isLater) return this.#answered(name, answer, read, about);
+    const waiting = this.#wait(name, answer as PromiseLike<unknown>, read, about);
     pending.add(waiting);
     return waiting.finally(() => pending.delete(waiting));
   }
@@ -143,6 +145,6 @@ function isHookRefusal(value: unknown): value is HookRefusal {
 
 const isErrorCode = (code: unknown): code is ErrorCode => typeof code === "string" && Object.hasOwn(errorTexts, code);
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
+function isThenable(value: unknown): boolean {
   return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
 }

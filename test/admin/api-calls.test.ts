@@ -200,6 +200,30 @@ describe("a batch", () => {
     });
   }
 
+  it("has a hundred calls at once answered by all processes, and keeps the order across the wait", async (t) => {
+    let open = 0;
+    let openMax = 0;
+    const subscribe = async () => {
+      open += 1;
+      openMax = Math.max(openMax, open);
+      await new Promise((resolve) => setImmediate(resolve));
+      open -= 1;
+      return { connections: 1 };
+    };
+    const api = await startApi(t, {}, { subscribe });
+    const items = [...Array(250).keys()].flatMap((n) => [
+      { method: "subscribe", params: { channel: `chat.c${n}`, users: ["42"] } },
+      { method: "publish", params: { channel: `chat.c${n}`, message: n } },
+    ]);
+    const { json } = await api.call("batch", { calls: items });
+    assert.equal((json.result as { results: Item[] }).results.filter(({ result }) => result !== undefined).length, 500);
+    assert.equal(openMax, 100);
+    assert.deepEqual(
+      api.done.map(({ name, call }) => [name, (call as { channel: string }).channel]),
+      items.map(({ method, params }) => [method, params.channel]),
+    );
+  });
+
   it("of more items than api.batchItemsMax is refused as a whole", async (t) => {
     const api = await startApi(t, { batchItemsMax: 2 });
     const { status, json } = await api.call("batch", { calls: Array(3).fill({ method: "info" }) });

@@ -55,6 +55,13 @@ describe("the server API with keys", () => {
     });
   }
 
+  it("takes no query beside a right key either, and carries nothing out", async (t) => {
+    const api = await startApi(t);
+    const { status, json } = await api.ask(`${info}?api_key=${apiKey}`, { body: "{}" });
+    assert.deepEqual([status, json.error?.code, api.done], [400, "invalid_call", []]);
+    assert.equal((await api.ask(`${info}?`, { body: "{}" })).status, 200, "a question mark alone asks nothing");
+  });
+
   it("never says a key, right or wrong, in an answer or the log", async (t) => {
     const api = await startApi(t);
     const wrong = await api.ask(info, { headers: { Authorization: "Bearer hunter2-hunter2-hunter2" } });

@@ -70,6 +70,12 @@ const bad: readonly (readonly [name: string, body: string, code: string, text: R
   ["info", '{"verbose":true}', "invalid_call", /verbose is not a known field/],
   ["token", '{"user":"42","ttlSeconds":86401}', "invalid_call", /ttlSeconds must be a whole number from 1 to 86400/],
   ["token", '{"user":"42","channels":["a b"]}', "invalid_call", /channels\[0\] must be a pattern/],
+  [
+    "subscribe",
+    '{"channel":"a","connections":[1e300]}',
+    "invalid_call",
+    /connections\[0\] must be [^;]*, got 1e\+300$/,
+  ],
   ["batch", '{"calls":{}}', "invalid_call", /calls must be a list of calls, got an object/],
   ["batch", "[]", "invalid_call", /it must be a JSON object/],
 ];
@@ -155,6 +161,16 @@ describe("odd methods and paths", () => {
       }
     }
     assert.deepEqual(api.done, []);
+  });
+
+  it("on the page and the document are answered with 405, JSON and Allow: GET, HEAD", async (t) => {
+    const api = await startApi(t);
+    for (const path of ["/api", "/api/openapi.json"])
+      for (const method of ["POST", "DELETE"]) {
+        const { status, headers, json } = await api.ask(path, { method, body: "{}" });
+        assert.deepEqual([status, headers.allow], [405, "GET, HEAD"], path);
+        assert.deepEqual(json.error, { code: "method_not_allowed", message: "Use GET" });
+      }
   });
 
   it("that are far from any path lead to the page", async (t) => {

@@ -99,6 +99,17 @@ describe("the OpenAPI document", () => {
     });
   }
 
+  it("says in words that one of several fields must be there, as the page does", async (t) => {
+    const { url } = await startApi(t);
+    const { paths } = await documentOf(url);
+    const page = await (await fetch(`${url}/api`)).text();
+    for (const name of ["subscribe", "unsubscribe", "disconnect", "revoke"] as const) {
+      const text = schemaOf(paths[callPath(name)]?.post.requestBody.content)?.description;
+      assert.match(String(text), /^At least one of .* must be there\.$/, name);
+      assert.ok(page.split(`<section id="${name}">`)[1]?.split("</section>")[0]?.includes(`<p>${text}</p>`), name);
+    }
+  });
+
   it("lists every status that is really answered, with the shape of its error", async (t) => {
     const api = await startApi(t, { bodyBytesMax: 1024, requestsPerSecondMax: 1_000_000 });
     const open = await startApi(t, { keys: new ApiKeys([]) });

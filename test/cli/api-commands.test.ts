@@ -65,6 +65,22 @@ describe("the commands that speak to a running gateway", { concurrency: 4 }, () 
     });
   });
 
+  it("info tells what waits for webhooks, and what was given up", async (t) => {
+    const nodes = [{ node: "n1", version: "1.2.3", connections: 1, subscriptions: 2, uptimeSeconds: 3.5 }];
+    const webhooks = [
+      { url: "https://a.example/hooks", queued: 7, oldestSeconds: 125.4, deadLetters: 1 },
+      { url: "https://b.example/hooks", queued: 0, oldestSeconds: 0, deadLetters: 50 },
+    ];
+    const info = async () => ({ version: "1.2.3", nodes, connections: 1, subscriptions: 2, webhooks });
+    const api = await startApi(t, {}, { info });
+    const { stdout } = await run(t, ["info", "--url", api.url], withKey);
+    assert.deepEqual(stdout.split("\n").slice(-3), [
+      "https://a.example/hooks  7 events waiting for 2 min, 1 dead letter",
+      "https://b.example/hooks  nothing waits, 50 dead letters",
+      "",
+    ]);
+  });
+
   it("info tells the nodes; with --raw as JSON; with the key from a file", async (t) => {
     const api = await startApi(t);
     const keyFile = fileWith(t, `${apiKey}\n`, "key");

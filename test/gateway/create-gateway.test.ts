@@ -62,6 +62,8 @@ describe("A gateway in another program", () => {
       ["string", "invalid_channel", "string"],
     );
     for (const message of [1, 3]) assert.equal((await client.next({ action: "message" })).message, message);
+    for (const batch of [undefined, "a", { channel: "chat.a", message: 4 }])
+      await assert.rejects(gateway.broadcastBatch(batch as never), { name: "CallError", code: "invalid_call" });
   });
 
   it("lists connections, and ends those of a user", async (t) => {

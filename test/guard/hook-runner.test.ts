@@ -65,6 +65,18 @@ describe("A hook that fails", () => {
       },
     ],
     [
+      "answers what cannot even be looked at",
+      () =>
+        new Proxy(
+          {},
+          {
+            get() {
+              throw new Error("boom");
+            },
+          },
+        ),
+    ],
+    [
       "throws what is no error",
       () => {
         throw "boom";

@@ -103,6 +103,10 @@ describe("Webhooks of two nodes", { concurrency: true }, () => {
     const doomed: NodeProcess = await startNodeProcess(t, settings);
     const survivor = await readyGateway(t, settings);
     const lost = await Promise.all([0, 1, 2].map((i) => connect(t, userUrl(doomed, `lost-${i}`))));
+    await until(
+      () => receiver.requests.length > 0,
+      () => "no batch is under way",
+    );
     const kept = await connect(t, userUrl(survivor, "kept"));
     for (const client of [...lost, kept]) await client.subscribe("presence.both");
     for (const client of lost) await client.subscribe("presence.lost");
@@ -113,7 +117,6 @@ describe("Webhooks of two nodes", { concurrency: true }, () => {
       async () => (await redis.client.xlen(await streamOf(redis))) === 100,
       () => "not all are in Redis",
     );
-    assert.ok(receiver.requests.length > 0, "one is under way");
     await doomed.child.kill("SIGKILL");
     receiver.answer = take;
     await receiver.event({ event: "channel_vacated", channel: "presence.lost" });
@@ -133,6 +136,7 @@ describe("Webhooks of two nodes", { concurrency: true }, () => {
       () => "something is left in Redis",
     );
     assert.equal(await redis.client.get((await streamOf(redis)).replace(/events$/, "bytes")), "0");
+    await survivor.stop({ delaySeconds: 0, seconds: 0 }); // while Redis is there: it need not wait for it
   });
 
   it("lose nothing when Redis is killed and comes back with its data", { timeout: 60_000 }, async (t) => {
