@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { fileWith } from "../config/faults.ts";
 import { Program, run, secret } from "./program.ts";
 
 const anyPorts = ["--port", "0", "--admin-port", "0", "--host", "127.0.0.1"];
@@ -44,7 +45,8 @@ describe("tidegate serve", () => {
   });
 
   it("with a webhook whose secret is short fails with status 2, as one process and as several", async (t) => {
-    const env = { TIDEGATE_WEBHOOKS: '[{"url": "http://a.example/", "secretFile": ".gitignore"}]' };
+    const secretFile = fileWith(t, "a short one\n", "secret");
+    const env = { TIDEGATE_WEBHOOKS: JSON.stringify([{ url: "http://a.example/", secretFile }]) };
     for (const workers of ["0", "2"]) {
       const { status, stderr } = await run(t, ["serve", ...anyPorts, "--workers", workers], env);
       assert.equal(status, 2);
