@@ -5,7 +5,7 @@
  * letter case) is never taken for it, but told what it would be.
  */
 import { callNames, callPath } from "../calls/call-table.ts";
-import { didYouMean } from "../text/nearest.ts";
+import { nearest } from "../text/nearest.ts";
 import { apiPage, apiPagePolicy } from "./api-page.ts";
 import { refusal, refusalReply } from "./api-reply.ts";
 import type { ApiOptions } from "./api-server.ts";
@@ -49,14 +49,23 @@ export function createApiPages(version: string, { keys, counters }: Pick<ApiOpti
       const meant = plainPath(path);
       if (!/^\/api(?:\/|$)/.test(meant)) return undefined;
       counters.of("none").count(404);
-      const guess = known.includes(meant) ? `; did you mean ${meant}?` : didYouMean(meant.slice(0, guessedMax), known);
-      return refusalReply(refusal(404, "not_found", `No such path${guess || "; see /api"}`));
+      return refusalReply(refusal(404, "not_found", `No such path${guessOf(meant, known)}`));
     },
   };
 }
 
 /** Longer ones are no slip of the pen, and costly to compare. */
 const guessedMax = 100;
+
+/** What all calls begin with is no sign that one of them was meant. */
+function guessOf(meant: string, known: readonly string[]): string {
+  const isCall = meant.startsWith(callPrefix);
+  const word = (isCall ? meant.slice(callPrefix.length) : meant).slice(0, guessedMax);
+  const guess = known.includes(meant) ? word : nearest(word, isCall ? callNames : known);
+  return guess === undefined ? "; see /api" : `; did you mean ${isCall ? callPrefix : ""}${guess}?`;
+}
+
+const callPrefix = "/api/v1/";
 
 /** What a forgiving server would take `path` for. */
 function plainPath(path: string): string {

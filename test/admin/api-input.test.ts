@@ -180,6 +180,8 @@ describe("odd methods and paths", () => {
       assert.equal(status, 404, path);
       assert.match(json.error?.message ?? "", /^No such path; (?:see \/api|did you mean \/api.*\?)$/);
     }
+    for (const path of ["/api/v1/nope", "/api/v1/xyz", "/api/v1/users", "/api/v1/webhooks"])
+      assert.equal((await api.ask(path)).json.error?.message, "No such path; see /api", path);
   });
 });
 

@@ -45,7 +45,7 @@ describe("tidegate serve", () => {
   });
 
   it("with a webhook whose secret is short fails with status 2, as one process and as several", async (t) => {
-    const secretFile = fileWith(t, "hunter2\n", "hooks");
+    const secretFile = fileWith(t, "a short one\n", "secret");
     const env = { TIDEGATE_WEBHOOKS: JSON.stringify([{ url: "http://a.example/", secretFile }]) };
     for (const workers of ["0", "2"]) {
       const { status, stderr } = await run(t, ["serve", ...anyPorts, "--workers", workers], env);
