@@ -39,7 +39,8 @@ export class Listener {
   members: readonly Member[] = [];
   isBegun = false;
   #isEnded = false;
-  #last: StreamPosition | undefined; // it has had everything up to here
+  /** It has had everything up to here; `undefined` where that has no place, or where its history has not come. */
+  last: StreamPosition | undefined;
 
   constructor(channel: string, options: SubscribeOptions) {
     this.channel = channel;
@@ -52,21 +53,33 @@ export class Listener {
   /** Messages count from `last` on. */
   begin(last: StreamPosition | undefined): void {
     this.isBegun = true;
-    this.#last = last;
+    this.last = last;
     this.events.emit("subscribed", { channel: this.channel, ...last });
   }
 
   subscribed(reply: Subscribed, position: StreamPosition | undefined): void {
     if (!this.isBegun) {
       this.isBegun = true;
-      this.#last = this.history > 0 ? undefined : position; // a replay is for others
+      this.last = this.history > 0 ? undefined : position; // a replay is for others
     }
     this.events.emit("subscribed", reply);
   }
 
+  /** A replay has come to its end, at `position`. */
+  replayed(position: StreamPosition): void {
+    if (this.isBegun && isAfter(position, this.last)) this.last = position;
+  }
+
+  /** The connection is gone, perhaps in the middle of a replay. */
+  lost(isReplaying: boolean): void {
+    if (!isReplaying || !this.isBegun || this.last !== undefined) return;
+    this.gap({ channel: this.channel, since: undefined });
+    this.isBegun = false; // nothing of its history has come: it begins anew
+  }
+
   take(message: Message, position: StreamPosition | undefined): void {
-    if (!this.isBegun || (position !== undefined && !isAfter(position, this.#last))) return;
-    this.#last = position ?? this.#last;
+    if (!this.isBegun || (position !== undefined && !isAfter(position, this.last))) return;
+    this.last = position ?? this.last;
     this.events.emit("message", message);
   }
 

@@ -52,7 +52,7 @@ export class Subscription {
   /** The data of the request; asked for when it is sent. */
   request(): object {
     const listeners = [...this.listeners];
-    const since = this.state === "live" ? undefined : this.#position;
+    const since = this.state === "live" ? undefined : this.#since();
     this.#isAskedSince = since !== undefined;
     const history = Math.max(0, ...listeners.map((listener) => listener.history));
     this.#isAskedHistory = history > 0;
@@ -91,7 +91,9 @@ export class Subscription {
   replayed(): void {
     const after = this.#afterReplay;
     this.#afterReplay = undefined;
-    if (after !== undefined && isAfter(after, this.#position)) this.#position = after;
+    if (after === undefined) return;
+    if (isAfter(after, this.#position)) this.#position = after;
+    for (const listener of this.listeners) listener.replayed(after);
   }
 
   /** A new epoch in the middle of a connection: the log was lost, and messages with it. */
@@ -122,7 +124,8 @@ export class Subscription {
     this.state = "idle";
     this.isByServer = false;
     this.isAsking = false;
-    this.#afterReplay = undefined; // a replay that broke off is asked for again
+    for (const listener of this.listeners) listener.lost(this.#afterReplay !== undefined);
+    this.#afterReplay = undefined;
   }
 
   /** Refused for now; returns how often in a row. */
@@ -135,6 +138,14 @@ export class Subscription {
 
   end(error: TidegateError | undefined): void {
     for (const listener of this.listeners) listener.end(error);
+  }
+
+  /** The place of the listener that is furthest behind: the replay that it got may have broken off. */
+  #since(): StreamPosition | undefined {
+    let since = this.#position;
+    for (const { isBegun, last } of this.listeners)
+      if (isBegun && since !== undefined && last !== undefined && isAfter(since, last)) since = last;
+    return since;
   }
 
   #gap(): Gap {
