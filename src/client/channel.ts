@@ -70,7 +70,7 @@ export class Channel<Value = unknown> implements AsyncIterable<Message<Value>> {
     type: Type,
     listener: (event: ChannelEvents<Value>[Type]) => void,
   ): () => void {
-    return this.#listener.events.on(type, listener as (event: ChannelEvents<unknown>[Type]) => void);
+    return this.#listener.on(type, listener as (event: ChannelEvents<unknown>[Type]) => void);
   }
 
   /** Resolves once the gateway has it; while away it waits. */

@@ -53,12 +53,10 @@ export class Client<Channels extends ChannelMap = Record<string, unknown>> {
   constructor(url: string, options: ClientOptions = {}) {
     if (!/^wss?:\/\//.test(url)) throw new TypeError(`cannot create client: url must be ws://… or wss://…, got ${url}`);
     const settings = { ...defaults, WebSocket: platformSocket(), ...options };
-    const { WebSocket, surroundings } = settings;
-    if (WebSocket === undefined)
-      throw new TypeError("cannot create client: options.WebSocket must be given, this platform has none");
+    const { surroundings } = settings;
     this.#tokens = new Tokens(options.token);
     this.#link = new Link(
-      { ...settings, url, WebSocket, tokens: this.#tokens },
+      { ...settings, url, tokens: this.#tokens },
       {
         changed: (state) => this.#events.emit("state", state),
         welcomed: (frame) => void this.#welcomed(frame),

@@ -16,7 +16,7 @@ export type ConnectionState = "idle" | "connecting" | "connected" | "waiting" | 
 export interface LinkOptions {
   readonly url: string;
   readonly format: Codec;
-  readonly WebSocket: SocketConstructor;
+  readonly WebSocket: SocketConstructor | undefined;
   readonly surroundings: Surroundings;
   readonly tokens: Tokens;
   readonly backoffMinMs: number;
@@ -64,9 +64,10 @@ export class Link {
     return this.#state;
   }
 
-  /** Begins in a microtask, so that `start` and `stop` in one go leave no trace. */
+  /** Begins in a microtask, so that `start` and `stop` in one go leave no trace. Throws where there is no WebSocket. */
   start(): void {
     if (this.#isWanted) return;
+    if (!this.#options.WebSocket) throw new TypeError("cannot connect: options.WebSocket must be given");
     this.#isWanted = true;
     this.#failures = 0;
     this.#unwatch ??= this.#options.surroundings.watch((isGood) => this.#networkChanged(isGood));
@@ -88,7 +89,7 @@ export class Link {
 
   /** The gateway sends this connection away: it will close it, and wants it back then. */
   returnAfter(ms: number): void {
-    this.#returnAfterMs = Math.min(Math.max(0, ms || 0), waitMaxMs);
+    this.#returnAfterMs = Math.min(ms, waitMaxMs);
   }
 
   async #connect(): Promise<void> {
@@ -101,7 +102,7 @@ export class Link {
       const token = await tokens.get();
       if (run !== this.#run) return;
       // The token travels as a subprotocol: browsers set no headers, and a URL ends up in logs.
-      const socket = new WebSocket(url, token ? [format.protocol, "bearer", token] : [format.protocol]) as Socket;
+      const socket = new WebSocket!(url, token ? [format.protocol, "bearer", token] : [format.protocol]) as Socket;
       this.#socket = socket;
       socket.binaryType = "arraybuffer";
       socket.onmessage = ({ data }) => run === this.#run && this.#receive(data);

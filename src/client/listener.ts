@@ -29,13 +29,12 @@ export interface ChannelEvents<Value> {
   readonly end: TidegateError | undefined;
 }
 
-export class Listener {
+export class Listener extends Emitter<ChannelEvents<unknown>> {
   readonly channel: string;
   readonly options: SubscribeOptions;
   /** What it wants besides live messages. */
   readonly history: number;
   readonly presence: boolean;
-  readonly events = new Emitter<ChannelEvents<unknown>>();
   members: readonly Member[] = [];
   isBegun = false;
   #isEnded = false;
@@ -43,6 +42,7 @@ export class Listener {
   last: StreamPosition | undefined;
 
   constructor(channel: string, options: SubscribeOptions) {
+    super();
     this.channel = channel;
     this.options = options;
     const { history = 0, presence = false } = options;
@@ -54,7 +54,7 @@ export class Listener {
   begin(last: StreamPosition | undefined): void {
     this.isBegun = true;
     this.last = last;
-    this.events.emit("subscribed", { channel: this.channel, ...last });
+    this.emit("subscribed", { channel: this.channel, ...last });
   }
 
   subscribed(reply: Subscribed, position: StreamPosition | undefined): void {
@@ -62,7 +62,7 @@ export class Listener {
       this.isBegun = true;
       this.last = this.history > 0 ? undefined : position; // a replay is for others
     }
-    this.events.emit("subscribed", reply);
+    this.emit("subscribed", reply);
   }
 
   /** A replay has come to its end, at `position`. */
@@ -80,25 +80,25 @@ export class Listener {
   take(message: Message, position: StreamPosition | undefined): void {
     if (!this.isBegun || (position !== undefined && !isAfter(position, this.last))) return;
     this.last = position ?? this.last;
-    this.events.emit("message", message);
+    this.emit("message", message);
   }
 
   gap(gap: Gap): void {
-    if (this.isBegun) this.events.emit("gap", gap);
+    if (this.isBegun) this.emit("gap", gap);
   }
 
   changed(change: PresenceChange): void {
-    if (this.isBegun) this.events.emit("presence", change);
+    if (this.isBegun) this.emit("presence", change);
   }
 
   setMembers(members: readonly Member[]): void {
     this.members = members;
-    this.events.emit("members", members);
+    this.emit("members", members);
   }
 
   end(error?: TidegateError): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
-    this.events.emit("end", error);
+    this.emit("end", error);
   }
 }

@@ -86,8 +86,7 @@ export class Outbox {
 
   /** A publication to `channel` has no answer yet. Linear in the open requests. */
   isPublishing(channel: string): boolean {
-    for (const open of this.#open.values()) if (open.action === "message" && open.channel === channel) return true;
-    return false;
+    return [...this.#open.values()].some((open) => open.action === "message" && open.channel === channel);
   }
 
   /** A connection is there. */
@@ -214,7 +213,7 @@ export class Outbox {
 
   /** The gateway dropped something, and does not say what: all that is open waits, and goes out again. */
   #limited(retryAfter: number): void {
-    const seconds = Math.min(Math.max(1, retryAfter || 1), retryMaxSeconds);
+    const seconds = Math.min(retryAfter, retryMaxSeconds);
     this.#pace.emptyUntil(this.#options.surroundings.now() + seconds * 1000 + retryMarginMs);
     this.#waiting = this.#all();
     this.flush();

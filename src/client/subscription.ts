@@ -10,13 +10,11 @@ import type { Gap, Member, Message, PresenceChange, Subscribed } from "./frames.
 import type { Listener } from "./listener.ts";
 import { isAfter, positionOf } from "./position.ts";
 
-/** `idle`: the gateway does not know of it; `asked`: it has not answered; `live`: subscribed. */
-export type SubscriptionState = "idle" | "asked" | "live";
-
 export class Subscription {
   readonly channel: string;
   readonly listeners = new Set<Listener>();
-  state: SubscriptionState = "idle";
+  /** The gateway has subscribed this connection. */
+  isLive = false;
   isByServer = false;
   /** It was live before, on this connection or an earlier one: what breaks off now is a gap. */
   wasLive = false;
@@ -24,8 +22,6 @@ export class Subscription {
   #afterReplay: StreamPosition | undefined; // the same, once the replay is whole
   #members: Map<string, Member> | undefined; // where a listener wants them and the channel has them
   isAsking = false; // a request is under way
-  #isAskedSince = false; // the request that is under way has `since`
-  #isAskedHistory = false; // or wants the latest messages
   #refusals = 0;
 
   constructor(channel: string) {
@@ -35,27 +31,19 @@ export class Subscription {
   add(listener: Listener): void {
     this.listeners.add(listener);
     const needsNothing = listener.history === 0 && !listener.presence;
-    if (this.state === "live" && needsNothing) listener.begin(this.#afterReplay ?? this.#position);
+    if (this.isLive && needsNothing) listener.begin(this.#afterReplay ?? this.#position);
   }
 
   /** The gateway must be asked: for the subscription, or for what a new listener wants besides. */
   get needsRequest(): boolean {
-    if (this.isAsking) return false;
-    return this.state === "idle" || [...this.listeners].some(({ isBegun }) => !isBegun);
-  }
-
-  requested(): void {
-    this.isAsking = true;
-    if (this.state === "idle") this.state = "asked";
+    return !this.isAsking && !(this.isLive && [...this.listeners].every(({ isBegun }) => isBegun));
   }
 
   /** The data of the request; asked for when it is sent. */
   request(): object {
     const listeners = [...this.listeners];
-    const since = this.state === "live" ? undefined : this.#since();
-    this.#isAskedSince = since !== undefined;
+    const since = this.isLive ? undefined : this.#since();
     const history = Math.max(0, ...listeners.map((listener) => listener.history));
-    this.#isAskedHistory = history > 0;
     const presence = listeners.some((listener) => listener.presence);
     const token = listeners.find(({ options }) => options.token)?.options.token;
     return {
@@ -69,16 +57,15 @@ export class Subscription {
   subscribed(reply: Subscribed): Gap | undefined {
     const { recovered, presence } = reply;
     const position = positionOf(reply);
-    const isNew = this.state !== "live";
-    const isBroken = isNew ? this.wasLive && recovered !== true : position?.epoch !== this.#position?.epoch;
+    const isRecovery = recovered === true;
+    const isBroken = this.isLive ? position?.epoch !== this.#position?.epoch : this.wasLive && !isRecovery;
     const gap = isBroken ? this.#gap() : undefined;
     this.isAsking = false;
-    this.state = "live";
+    this.isLive = true;
     this.wasLive = true;
     this.#refusals = 0;
     this.#afterReplay = position;
-    const isRecovery = this.#isAskedSince && recovered === true;
-    if (!isRecovery && !this.#isAskedHistory) this.replayed(); // there is no replay
+    if (!isRecovery && [...this.listeners].every(({ history }) => history === 0)) this.replayed(); // there is no replay
     for (const listener of this.listeners) {
       // A recovery replays what the others missed, not the history that this one wants: it asks again.
       if (listener.isBegun || !(isRecovery && listener.history > 0)) listener.subscribed(reply, position);
@@ -97,10 +84,9 @@ export class Subscription {
   }
 
   /** A new epoch in the middle of a connection: the log was lost, and messages with it. */
-  gapBefore({ epoch, replayed }: Message): Gap | undefined {
+  gapBefore({ epoch }: Message): Gap | undefined {
     const known = (this.#afterReplay ?? this.#position)?.epoch;
-    const isBroken = epoch !== undefined && known !== undefined && epoch !== known && !replayed;
-    return isBroken ? this.#gap() : undefined;
+    return epoch && known && epoch !== known ? this.#gap() : undefined;
   }
 
   /** Hands it to all who have not had it; false where it had come before. */
@@ -121,7 +107,7 @@ export class Subscription {
 
   /** The connection is gone. */
   lost(): void {
-    this.state = "idle";
+    this.isLive = false;
     this.isByServer = false;
     this.isAsking = false;
     for (const listener of this.listeners) listener.lost(this.#afterReplay !== undefined);
@@ -131,7 +117,6 @@ export class Subscription {
   /** Refused for now; returns how often in a row. */
   refused(): number {
     this.isAsking = false;
-    if (this.state === "asked") this.state = "idle";
     this.#refusals += 1;
     return this.#refusals;
   }

@@ -48,7 +48,7 @@ export class Subscriptions {
   /** The channel is wanted, and the gateway has not answered yet. */
   isPending(channel: string): boolean {
     const subscription = this.#byChannel.get(channel);
-    return subscription !== undefined && subscription.state !== "live" && this.#isWanted(subscription);
+    return subscription !== undefined && !subscription.isLive && this.#isWanted(subscription);
   }
 
   /** Compares soon what is wanted with what is. */
@@ -137,7 +137,7 @@ export class Subscriptions {
 
   #subscribe(subscription: Subscription, group: object): void {
     const { channel } = subscription;
-    subscription.requested();
+    subscription.isAsking = true;
     const isCurrent = (): boolean => this.#byChannel.get(channel) === subscription;
     this.#parts.outbox.add({
       ...{ action: "subscribe", channel, group, isFirst: true, isOfConnection: true },
@@ -161,9 +161,9 @@ export class Subscriptions {
     surroundings.setTimeout(() => this.reconcile(), ceilingMs * (0.5 + surroundings.random() / 2));
   }
 
-  #unsubscribe({ channel, state }: Subscription, group: object): void {
+  #unsubscribe({ channel, isLive, isAsking }: Subscription, group: object): void {
     this.#byChannel.delete(channel);
-    if (state === "idle") return;
+    if (!isLive && !isAsking) return;
     this.#parts.outbox.add({
       ...{ action: "unsubscribe", group, isFirst: true, isOfConnection: true },
       data: () => ({ channel }),

@@ -303,7 +303,7 @@ describe("The client, against a gateway", () => {
     const kept = own.WebSocket;
     own.WebSocket = undefined;
     try {
-      assert.throws(() => createClient("ws://localhost"), /options\.WebSocket must be given/);
+      assert.throws(() => createClient("ws://localhost"), /cannot connect: options\.WebSocket must be given/);
     } finally {
       if (kept === undefined) delete own.WebSocket;
       else own.WebSocket = kept;

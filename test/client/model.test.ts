@@ -59,7 +59,7 @@ describe("The model finds a client that", () => {
 
   it("does not drop what it has had", async (t) => {
     const take: Listener["take"] = function (this: Listener, message) {
-      if (this.isBegun) this.events.emit("message", message);
+      if (this.isBegun) this.emit("message", message);
     };
     await isFound(t, Listener, "take", take, /came after/);
   });
