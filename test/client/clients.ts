@@ -49,7 +49,10 @@ export interface TestSdk extends Client {
 export function startClient(t: TestContext, { url }: { readonly url: string }, options: ClientOptions = {}): TestSdk {
   const sockets = new Sockets();
   const client = createClient(url, { WebSocket: sockets.open, backoffMinMs: 20, ...options });
-  t.after(() => client.disconnect());
+  t.after(() => {
+    client.disconnect();
+    for (const socket of sockets.all) socket.terminate(); // one that is paused would wait for an answer to its close
+  });
   const reaches = (state: Client["state"]): Promise<void> =>
     until(
       () => client.state === state,
