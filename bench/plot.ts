@@ -41,9 +41,15 @@ export function plot(report: Report): string {
       Plot.text(bars, { x: "most", y: "server", fy: "figure", text: "label", textAnchor: "start", dx: 5 }),
       Plot.ruleX([0]),
     ],
-  });
+  }) as unknown as Svg;
   svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   return `${svg.outerHTML}\n`;
+}
+
+/** The part of an element that is used: without the DOM's types, those of React leave elements empty. */
+interface Svg {
+  setAttribute(name: string, value: string): void;
+  readonly outerHTML: string;
 }
 
 const titleOf = ({ figure, isLessBetter }: Line): string => (isLessBetter ? `${figure} (less is better)` : figure);

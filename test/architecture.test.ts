@@ -15,7 +15,7 @@ const layers = [
   ["inbound", "calls", "guard", "webhooks"],
   ["channel"],
   ["connection"],
-  ["auth", "limit", "metrics", "bus", "log", "clock", "uws", "callout", "text"],
+  ["auth", "limit", "metrics", "bus", "log", "clock", "uws", "callout", "text", "client", "react"],
   ["protocol"],
 ] as const;
 
@@ -25,6 +25,8 @@ const neighbours: Readonly<Record<string, string>> = {
   "auth -> clock": "the clock is a parameter of everything that knows time: two functions and no import of its own",
   "log -> clock": "the same",
   "callout -> clock": "the same",
+  "react -> client":
+    "hooks over the client, for programs outside of the gateway: neither is imported by any other folder",
 };
 
 const fileLinesMax = 260;
@@ -174,9 +176,24 @@ describe("Who may touch what", () => {
     assert.deepEqual([...imported].filter(isPackage), ["msgpackr"]);
   });
 
+  it("the client and its hooks run in a browser: of the gateway they import the protocol, of packages one each", () => {
+    const importsOf = (folder: string) =>
+      files
+        .filter((file) => file.folder === folder)
+        .flatMap(({ path, imports }) => imports.map((name) => ({ path, name })))
+        .filter(({ name }) => !name.startsWith(`${folder}/`));
+    const packages = (folder: string) => importsOf(folder).filter(({ name }) => isPackage(name));
+    assert.deepEqual(packages("client"), [{ path: "client/msgpack.ts", name: "msgpackr" }]);
+    assert.deepEqual([...new Set(packages("react").map(({ name }) => name))], ["react"]);
+    const outside = ["client", "react"].flatMap((folder) => importsOf(folder).filter(({ name }) => !isPackage(name)));
+    assert.deepEqual([...new Set(outside.map(({ name }) => byPath.get(name)?.folder))].sort(), ["client", "protocol"]);
+    const users = crossings.filter(({ to }) => to === "client" || to === "react").map(({ from }) => from);
+    assert.deepEqual([...new Set(users)], ["react"]);
+  });
+
   it("each package is one that package.json declares as a dependency", () => {
     const manifest = JSON.parse(readFileSync(join(root, "../package.json"), "utf8"));
-    const declared = new Set(Object.keys(manifest.dependencies));
+    const declared = new Set(Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }));
     const used = new Set(
       files.flatMap(({ imports }) => imports.filter(isPackage)).filter((name) => !name.startsWith("node:")),
     );

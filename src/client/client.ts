@@ -1,0 +1,251 @@
+/**
+ * The client of a gateway: one connection that comes back by itself, any number of channels, each message once.
+ *
+ * The rule: nothing that is asked for is dropped in silence. It is answered, or its promise is rejected and an `error`
+ * tells why.
+ */
+import type { FrameId } from "../protocol/frame-id.ts";
+import { Channel, type HistoryOptions, type PublishOptions } from "./channel.ts";
+import { json } from "./codec.ts";
+import { Emitter } from "./emitter.ts";
+import { type ClientErrorCode, TidegateError } from "./errors.ts";
+import type {
+  Acknowledgement,
+  Authenticated,
+  Frame,
+  Lost,
+  MemberList,
+  Message,
+  MessageList,
+  PresenceChange,
+  Subscribed,
+  Welcome,
+} from "./frames.ts";
+import { type ConnectionState, Link } from "./link.ts";
+import { Listener, type SubscribeOptions } from "./listener.ts";
+import type { ClientCounters, ClientEvents, ClientOptions } from "./options.ts";
+import { Outbox } from "./outbox.ts";
+import { type BatchItem, newKey, type Reply } from "./requests.ts";
+import { Subscriptions } from "./subscriptions.ts";
+import { platform, platformSocket } from "./surroundings.ts";
+import { type TokenSource, Tokens } from "./tokens.ts";
+import type { ChannelMap, MessageOn } from "./typed-channels.ts";
+
+const defaults = {
+  format: json,
+  surroundings: platform,
+  backoffMinMs: 500,
+  backoffMaxMs: 30_000,
+  queueMax: 1000,
+  keyLifetimeMs: 240_000,
+};
+
+export class Client<Channels extends ChannelMap = Record<string, unknown>> {
+  readonly #events = new Emitter<ClientEvents>();
+  readonly #tokens: Tokens;
+  readonly #link: Link;
+  readonly #outbox: Outbox;
+  readonly #subscriptions: Subscriptions;
+  #welcome: Welcome | undefined;
+  #reconnections = -1; // welcomes but for the first
+  #errors = 0;
+
+  constructor(url: string, options: ClientOptions = {}) {
+    if (!/^wss?:\/\//.test(url)) throw new TypeError(`cannot create client: url must be ws://… or wss://…, got ${url}`);
+    const settings = { ...defaults, WebSocket: platformSocket(), ...options };
+    const { surroundings } = settings;
+    this.#tokens = new Tokens(options.token);
+    this.#link = new Link(
+      { ...settings, url, tokens: this.#tokens },
+      {
+        changed: (state) => this.#events.emit("state", state),
+        welcomed: (frame) => void this.#welcomed(frame),
+        received: (frame) => this.#received(frame),
+        lost: (end) => this.#lost(end),
+        failed: (error) => this.#failed(error),
+      },
+    );
+    this.#outbox = new Outbox(settings, {
+      send: (data) => this.#link.send(data),
+      isHeld: (channel) => this.#subscriptions.isPending(channel),
+    });
+    this.#subscriptions = new Subscriptions({ outbox: this.#outbox, surroundings, events: this.#events });
+    if (options.autoConnect !== false) this.connect();
+  }
+
+  get state(): ConnectionState {
+    return this.#link.state;
+  }
+
+  /** Who this connection is; `undefined` while there is none. */
+  get welcome(): Welcome | undefined {
+    return this.#welcome;
+  }
+
+  get counters(): ClientCounters {
+    const { sent } = this.#outbox;
+    const { received } = this.#subscriptions;
+    return { sent, received, reconnections: Math.max(0, this.#reconnections), errors: this.#errors };
+  }
+
+  /** Calls `listener` at each event of this type, until the function that it returns is called. */
+  on<Type extends keyof ClientEvents>(type: Type, listener: (event: ClientEvents[Type]) => void): () => void {
+    return this.#events.on(type, listener);
+  }
+
+  /** The same for errors with this code. */
+  onError(code: ClientErrorCode, listener: (error: TidegateError) => void): () => void {
+    return this.on("error", (error) => {
+      if (error.code === code) listener(error);
+    });
+  }
+
+  connect(): void {
+    this.#link.start();
+  }
+
+  /** Ends the connection and rejects what has no answer. Channels stay, and are subscribed again by `connect()`. */
+  disconnect(): void {
+    this.#link.stop();
+  }
+
+  /** Subscribes, now or once connected, and again after each reconnection. */
+  subscribe<const Name extends string>(
+    channel: Name,
+    listener?: (message: Message<MessageOn<Channels, Name>>) => void,
+    options: SubscribeOptions = {},
+  ): Channel<MessageOn<Channels, Name>> {
+    const own = new Listener(channel, options);
+    const held = new Channel<MessageOn<Channels, Name>>(own, this, () => this.#subscriptions.remove(own));
+    if (listener !== undefined) held.on("message", listener);
+    this.#subscriptions.add(own);
+    return held;
+  }
+
+  /** Resolves once the gateway has the message; while away it waits. Rejects with a `TidegateError`. */
+  publish<const Name extends string>(
+    channel: Name,
+    message: MessageOn<Channels, Name>,
+    options: PublishOptions = {},
+  ): Promise<Acknowledgement> {
+    return this.#ask("message", { channel, message, ...options, key: options.key ?? newKey() });
+  }
+
+  presence(channel: string): Promise<MemberList> {
+    return this.#ask("presence", { channel });
+  }
+
+  history<const Name extends string>(
+    channel: Name,
+    options: HistoryOptions = {},
+  ): Promise<MessageList<MessageOn<Channels, Name>>> {
+    return this.#ask("history", { channel, ...options });
+  }
+
+  /** The token from now on; also that of this connection, if there is one. */
+  authenticate(token: TokenSource): Promise<Authenticated> {
+    this.#tokens.replace(token);
+    return this.#tokens.get().then((text) => this.#ask("authenticate", { token: text }, { isFirst: true }));
+  }
+
+  /** Sends all in one frame, as far as the gateway's limits go; each has its own outcome. */
+  batch(items: readonly BatchItem[]): Promise<PromiseSettledResult<Reply>[]> {
+    const group = {};
+    const replies = items.map(({ action, ...data }) => {
+      const key = action === "message" ? { key: newKey() } : {};
+      return this.#ask<Reply>(action, { ...key, ...data }, { group });
+    });
+    this.#outbox.flush();
+    return Promise.allSettled(replies);
+  }
+
+  #ask<T>(action: string, data: object, how: { isFirst?: boolean; group?: object } = {}): Promise<T> {
+    const reply = new Promise<T>((resolve, reject) => {
+      const fail = (error: TidegateError): void => {
+        reject(error);
+        this.#failed(error);
+      };
+      if (this.state === "closed") return fail(new TidegateError("disconnected", "the client is disconnected"));
+      const { channel } = data as { readonly channel?: string };
+      const succeed = resolve as (reply: unknown) => void;
+      this.#outbox.add({ action, channel, data: () => data, succeed, fail, ...how });
+    });
+    reply.catch(() => {}); // whoever does not wait for it hears of it as an `error`
+    if (action === "message") reply.finally(() => this.#subscriptions.schedule()).catch(() => {});
+    return reply;
+  }
+
+  async #welcomed(frame: Welcome): Promise<void> {
+    this.#welcome = frame;
+    this.#reconnections += 1;
+    this.#events.emit("frame", frame as unknown as Frame);
+    this.#events.emit("welcome", frame);
+    if (frame.auth_error !== undefined) {
+      this.#failed(new TidegateError(frame.auth_error, "token not accepted"));
+      await this.#refresh();
+      if (this.#welcome !== frame) return; // gone meanwhile
+    }
+    this.#subscriptions.connected(); // before what waits for them
+    this.#outbox.opened(frame.limits);
+  }
+
+  #received(frame: Frame): void {
+    this.#events.emit("frame", frame);
+    this.#subscriptions.passing(frame);
+    if (frame.success === false) this.#refused(frame);
+    else if (this.#outbox.answer(frame)) return;
+    else this.#reactions[frame.action as string]?.(frame as never);
+  }
+
+  readonly #reactions: Readonly<Record<string, (frame: never) => void>> = {
+    message: (frame: Message) => this.#subscriptions.message(frame),
+    presence: (frame: PresenceChange) => {
+      this.#subscriptions.presence(frame);
+      this.#events.emit("presence", frame);
+    },
+    subscribe: (frame: Subscribed & { id?: FrameId }) => {
+      if (frame.id === undefined) this.#subscriptions.subscribedByServer(frame);
+    },
+    unsubscribe: (frame: { channel: string; id?: FrameId }) => {
+      if (frame.id === undefined) this.#subscriptions.ended(frame.channel, undefined);
+    },
+    reconnect: (frame: { retry_in_ms: number }) => this.#link.returnAfter(frame.retry_in_ms),
+    token_expiring: () => void this.#refresh(),
+  };
+
+  #refused({ code, error: text, id, request, channel, retry_after: retryAfter }: Frame): void {
+    const details = { request, channel, retryAfter } as object;
+    const error = new TidegateError(code as ClientErrorCode, String(text), details);
+    if (this.#outbox.refuse(error, id) && error.code !== "rate_limit" && request !== "subscribe") return; // told by then
+    this.#failed(error);
+    if (id === undefined && request === "subscribe" && error.code !== "rate_limit")
+      this.#subscriptions.ended(String(channel), error); // a right has ended
+  }
+
+  /** Gets a new token from the function, where there is one, and shows it. */
+  async #refresh(): Promise<void> {
+    this.#tokens.forget();
+    if (!this.#tokens.canRefresh) return;
+    try {
+      const token = await this.#tokens.get();
+      if (token !== undefined) void this.#ask("authenticate", { token }, { isFirst: true });
+    } catch (cause) {
+      this.#failed(new TidegateError("token", "cannot get a token", { cause }));
+    }
+  }
+
+  #lost(end: Lost): void {
+    this.#welcome = undefined;
+    this.#subscriptions.disconnected();
+    this.#outbox.closed(end.code === 1009);
+    const text = `connection ended: ${end.code} ${end.reason}`;
+    if (!end.willReconnect) this.#outbox.clear(text);
+    if (end.code !== 1000 || end.willReconnect) this.#failed(new TidegateError("connection", text));
+    this.#events.emit("close", end);
+  }
+
+  #failed(error: TidegateError): void {
+    this.#errors += 1;
+    this.#events.emit("error", error);
+  }
+}

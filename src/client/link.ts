@@ -1,0 +1,208 @@
+/**
+ * One connection after the other: opens it, notices that it is dead, and comes back as the gateway asks.
+ *
+ * The rule: whatever belongs to an attempt carries its number, and is ignored once another has begun. There is one timer,
+ * because there is one thing to wait for: the welcome, a sign of life, or the time to come back.
+ */
+import type { Codec } from "./codec.ts";
+import { TidegateError } from "./errors.ts";
+import type { Frame, Lost, Welcome } from "./frames.ts";
+import type { Socket, SocketConstructor, Surroundings } from "./surroundings.ts";
+import type { Tokens } from "./tokens.ts";
+
+/** `idle`: never connected; `waiting`: until the next attempt; `closed`: until `connect()`. */
+export type ConnectionState = "idle" | "connecting" | "connected" | "waiting" | "closed";
+
+export interface LinkOptions {
+  readonly url: string;
+  readonly format: Codec;
+  readonly WebSocket: SocketConstructor | undefined;
+  readonly surroundings: Surroundings;
+  readonly tokens: Tokens;
+  readonly backoffMinMs: number;
+  readonly backoffMaxMs: number;
+}
+
+export interface LinkEvents {
+  changed(state: ConnectionState): void;
+  welcomed(frame: Welcome): void;
+  /** Every frame but the first. */
+  received(frame: Frame): void;
+  lost(end: Lost): void;
+  failed(error: TidegateError): void;
+}
+
+const welcomeWithinMs = 10_000;
+const answerWithinMs = 5_000;
+/** A connection that lasted so long was a good one: the next wait is short again. */
+const stableMs = 5_000;
+/** Whatever the gateway asks for: a timer beyond 2^31 ms fires at once. */
+const waitMaxMs = 3_600_000;
+const lostCode = 1006;
+
+export class Link {
+  readonly #options: LinkOptions;
+  readonly #events: LinkEvents;
+  #state: ConnectionState = "idle";
+  #isWanted = false;
+  #run = 0; // number of the attempt
+  #socket: Socket | undefined;
+  #timer: unknown;
+  #failures = 0; // in a row
+  #welcomedMs = 0;
+  #heardMs = 0; // 0: nothing since the question
+  #silenceMs = 0;
+  #returnAfterMs: number | undefined; // as the gateway asked
+  #unwatch: (() => void) | undefined;
+
+  constructor(options: LinkOptions, events: LinkEvents) {
+    this.#options = options;
+    this.#events = events;
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  /** Begins in a microtask, so that `start` and `stop` in one go leave no trace. Throws where there is no WebSocket. */
+  start(): void {
+    if (this.#isWanted) return;
+    if (!this.#options.WebSocket) throw new TypeError("cannot connect: options.WebSocket must be given");
+    this.#isWanted = true;
+    this.#failures = 0;
+    this.#unwatch ??= this.#options.surroundings.watch((isGood) => this.#networkChanged(isGood));
+    this.#run += 1;
+    const run = this.#run;
+    this.#become("connecting");
+    queueMicrotask(() => run === this.#run && this.#connect());
+  }
+
+  stop(): void {
+    if (!this.#isWanted) return;
+    this.#isWanted = false;
+    this.#ended(1000, "");
+  }
+
+  send(data: string | Uint8Array): void {
+    this.#socket?.send(data);
+  }
+
+  /** The gateway sends this connection away: it will close it, and wants it back then. */
+  returnAfter(ms: number): void {
+    this.#returnAfterMs = Math.min(ms, waitMaxMs);
+  }
+
+  async #connect(): Promise<void> {
+    const { WebSocket, url, format, tokens } = this.#options;
+    this.#run += 1;
+    const run = this.#run;
+    this.#become("connecting");
+    this.#wait(welcomeWithinMs, () => this.#ended(lostCode, "no welcome in time"));
+    try {
+      const token = await tokens.get();
+      if (run !== this.#run) return;
+      // The token travels as a subprotocol: browsers set no headers, and a URL ends up in logs.
+      const socket = new WebSocket!(url, token ? [format.protocol, "bearer", token] : [format.protocol]) as Socket;
+      this.#socket = socket;
+      socket.binaryType = "arraybuffer";
+      socket.onmessage = ({ data }) => run === this.#run && this.#receive(data);
+      socket.onclose = ({ code, reason }) => run === this.#run && this.#ended(code, reason);
+      socket.onerror = () => {}; // `onclose` follows
+    } catch (cause) {
+      if (run !== this.#run) return;
+      this.#events.failed(new TidegateError("token", "cannot get a token, or connect with it", { cause }));
+      this.#ended(lostCode, "no token");
+    }
+  }
+
+  #receive(data: unknown): void {
+    this.#heardMs = this.#options.surroundings.now();
+    let frame: Frame;
+    try {
+      frame = this.#options.format.decode(data) as Frame;
+    } catch (cause) {
+      return this.#events.failed(new TidegateError("invalid_message", "the gateway sent no frame", { cause }));
+    }
+    if (frame.action === "ping") this.#send({ action: "pong" });
+    if (this.#state === "connected") this.#events.received(frame);
+    else if (frame.action === "welcome") this.#welcomed(frame as unknown as Welcome);
+  }
+
+  #welcomed(frame: Welcome): void {
+    this.#welcomedMs = this.#heardMs;
+    this.#returnAfterMs = undefined;
+    this.#silenceMs = (frame.heartbeat_interval || 30) * 1500; // one and a half heartbeats
+    this.#wait(this.#silenceMs, () => this.#listen());
+    this.#become("connected");
+    this.#events.welcomed(frame);
+  }
+
+  #listen(): void {
+    const quietMs = this.#options.surroundings.now() - this.#heardMs;
+    if (quietMs >= this.#silenceMs) this.#ask();
+    else this.#wait(this.#silenceMs - quietMs, () => this.#listen());
+  }
+
+  /** Is anybody there? */
+  #ask(): void {
+    if (this.#heardMs === 0) return; // asked already
+    this.#heardMs = 0;
+    this.#send({ action: "ping" });
+    this.#wait(answerWithinMs, () => (this.#heardMs === 0 ? this.#ended(lostCode, "no sign of life") : this.#listen()));
+  }
+
+  #networkChanged(isGood: boolean): void {
+    if (this.#state === "connected") this.#ask();
+    else if (isGood && this.#state === "waiting" && this.#returnAfterMs === undefined) this.#connect();
+  }
+
+  #send(frame: object): void {
+    this.send(this.#options.format.encode(frame));
+  }
+
+  /** Leaves the socket behind, whatever becomes of it: on a dead network its own `onclose` takes minutes. */
+  #ended(code: number, reason: string): void {
+    const { surroundings, tokens } = this.#options;
+    const wasConnected = this.#state === "connected";
+    const socket = this.#socket;
+    this.#run += 1;
+    this.#socket = undefined;
+    surroundings.clearTimeout(this.#timer);
+    if (!wasConnected || code === 4003) tokens.forget();
+    if (code >= 4500 && code <= 4999) this.#isWanted = false;
+    const willReconnect = this.#isWanted;
+    if (willReconnect) this.#wait(this.#delayMs(wasConnected), () => this.#connect());
+    else {
+      this.#unwatch?.();
+      this.#unwatch = undefined;
+    }
+    try {
+      socket?.close(1000);
+    } catch {} // it never opened
+    this.#become(willReconnect ? "waiting" : "closed");
+    this.#events.lost({ code, reason, willReconnect });
+  }
+
+  /** As the gateway asked, or with full jitter: all clients of a node that fell are spread. */
+  #delayMs(wasConnected: boolean): number {
+    const { backoffMinMs, backoffMaxMs, surroundings } = this.#options;
+    if (wasConnected && this.#returnAfterMs !== undefined) return this.#returnAfterMs;
+    this.#returnAfterMs = undefined;
+    if (wasConnected && surroundings.now() - this.#welcomedMs >= stableMs) this.#failures = 0;
+    const ceilingMs = Math.min(backoffMaxMs, backoffMinMs * 2 ** this.#failures);
+    this.#failures += 1;
+    return surroundings.random() * ceilingMs;
+  }
+
+  #wait(ms: number, then: () => void): void {
+    const { surroundings } = this.#options;
+    surroundings.clearTimeout(this.#timer);
+    this.#timer = surroundings.setTimeout(then, ms);
+  }
+
+  #become(state: ConnectionState): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#events.changed(state);
+  }
+}
