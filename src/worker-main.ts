@@ -83,7 +83,7 @@ async function drain(times: { readonly delaySeconds: number; readonly seconds: n
 function reportSnapshot(): void {
   const taken = node?.metrics.snapshot() ?? Promise.resolve([]);
   taken.then(
-    (metrics) => report({ kind: "snapshot", metrics }),
+    (metrics) => report({ kind: "snapshot", metrics, stats: node?.stats() }),
     (err: unknown) => log?.error({ err }, "cannot read the metrics"),
   );
 }

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
+import { pageModules } from "../src/console/console.ts";
 
 /** The folders of `src`, from the programs down to the ground. Imports go downward only. */
 const layers = [
@@ -12,6 +13,7 @@ const layers = [
   ["cluster"],
   ["gateway", "config"],
   ["socket", "admin"],
+  ["console"],
   ["inbound", "calls", "guard", "webhooks"],
   ["channel"],
   ["connection"],
@@ -199,7 +201,16 @@ describe("Who may touch what", () => {
     );
     assert.deepEqual(
       [...used].filter((name) => !declared.has(name)),
-      [],
+      ["esbuild"], // where nothing is built, console/console.ts takes the types out of the page's modules with it
     );
+    assert.deepEqual(importers("esbuild"), ["console/console.ts"]);
+  });
+
+  it("the console's page imports nothing but its own modules, which are all served", () => {
+    const pages = files.filter(({ path }) => path.startsWith("console/page/"));
+    const names = pages.map(({ path }) => path.slice("console/page/".length, -".ts".length));
+    assert.deepEqual(names, [...pageModules].sort());
+    const others = pages.flatMap(({ imports }) => imports.filter((name) => !name.startsWith("console/page/")));
+    assert.deepEqual(others, []);
   });
 });

@@ -1,17 +1,17 @@
 /**
- * The admin port: metrics, health and the chat page, for operators and never for clients; and the server API, for
+ * The admin port: metrics, health, the console and the chat page, for operators and never for clients; and the server API, for
  * backends.
  *
  * The one rule: a request is copied and answered in a promise that never rejects, and written only if the client is
  * still there; so nothing that goes wrong in an answer can throw out of a handler, which would end the process.
  */
+import { assetPaths, pagePaths, servedPage } from "../console/console.ts";
 import type { Log } from "../log/log.ts";
 import { type Health, healthAnswer, healthPaths } from "../metrics/health.ts";
 import { listenError } from "../uws/listen-error.ts";
 import { App, type HttpRequest, type HttpResponse, listen, us_socket_local_port } from "../uws/uws.ts";
 import { createApiPages } from "./api-pages.ts";
 import { type ApiOptions, serveApi } from "./api-server.ts";
-import { chatPage, chatPagePolicy } from "./chat-page.ts";
 import { createHostCheck, hostName } from "./host-check.ts";
 import { jsonReply, type Reply, textReply, writeReply } from "./reply.ts";
 
@@ -83,9 +83,13 @@ function serve(answer: Answer, response: HttpResponse, request: HttpRequest): vo
 function createAnswers(options: AdminOptions): Answer {
   const isAllowedHost = createHostCheck(options.host);
   const apiPages = options.api && createApiPages(options.version, options.api);
-  const paths = ["/", "/metrics", ...healthPaths, ...(apiPages?.paths ?? [])];
+  const told = [...pagePaths, "/metrics", ...healthPaths, ...(apiPages?.paths ?? [])];
+  const paths = [...told, ...assetPaths];
   const get = async ({ path, hostHeader }: AdminRequest): Promise<Reply> => {
-    if (path === "/") return pageReply(options, hostName(hostHeader));
+    const { tls, version } = options;
+    const setting = { host: hostName(hostHeader), publicPort: options.publicPort(), tls, version };
+    const page = await servedPage(path, setting);
+    if (page !== undefined) return { status: 200, ...page };
     if (path === "/metrics") {
       const { contentType } = options.metrics;
       return { status: 200, contentType, body: await options.metrics.text() };
@@ -94,7 +98,7 @@ function createAnswers(options: AdminOptions): Answer {
     if (health !== undefined) return textReply(health.status, health.body);
     const apiReply = apiPages?.reply(path);
     if (apiReply !== undefined) return apiReply;
-    return jsonReply(404, { error: "Not found", hint: `This port answers ${paths.join(", ")}` });
+    return jsonReply(404, { error: "Not found", hint: `This port answers ${told.join(", ")}` });
   };
   return async (request) => {
     try {
@@ -116,15 +120,4 @@ function wrongHost(boundHost: string): Reply {
     error: "Host not allowed",
     hint: `Use an IP address, localhost or ${boundHost} in the URL, or bind the admin port to a network address`,
   });
-}
-
-function pageReply(options: AdminOptions, host: string): Reply {
-  const { tls, version } = options;
-  const publicPort = options.publicPort();
-  return {
-    status: 200,
-    contentType: "text/html; charset=utf-8",
-    body: chatPage({ publicPort, tls, version }),
-    headers: { "Content-Security-Policy": chatPagePolicy(host, publicPort), "X-Frame-Options": "DENY" },
-  };
 }

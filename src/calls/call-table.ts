@@ -9,6 +9,7 @@ import { isChannelName } from "../protocol/names.ts";
 import { calls as inputs, results } from "./call-schemas.ts";
 import { CallError, type Calls, type PublishCall, type Published } from "./calls.ts";
 import { type ExplainCall, explainInput, explainResult } from "./explain-call.ts";
+import { stats } from "./stats.ts";
 
 export interface TokenCall {
   readonly user: string | number;
@@ -112,6 +113,7 @@ export const callTable = {
     calls.connections(call),
   ),
   info: row("The nodes and what they hold.", inputs.info, results.info, (_call, { calls }) => calls.info()),
+  stats: row("What the processes count, and how they are.", inputs.info, stats, (_call, { calls }) => calls.stats()),
   token: row("Issue a token for a client.", inputs.token, results.token, async (call, { issueToken }) =>
     issueToken(call),
   ),

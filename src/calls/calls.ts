@@ -7,6 +7,7 @@
 
 import type { Member } from "../bus/bus.ts";
 import type { Target } from "../protocol/messages.ts";
+import type { Stats } from "./stats.ts";
 
 /** A JSON value. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -205,6 +206,8 @@ export interface Calls {
   channels(call: ChannelsCall): Promise<Page<ChannelInfo>>;
   connections(call: ConnectionsCall): Promise<Page<ConnectionInfo>>;
   info(): Promise<Info>;
+  /** What all processes count, and how they are. */
+  stats(): Promise<Stats>;
 }
 
 /** The subscribers that a publication is for; `undefined`: all of them. */

@@ -6,6 +6,7 @@
  * answered, and whoever asked sees that its result is partial.
  */
 import { z } from "zod";
+import { processStats } from "./stats.ts";
 
 const texts = z.array(z.string());
 const selection = { users: texts, connections: z.array(z.number()), sessions: texts };
@@ -27,6 +28,7 @@ const commandSchema = z.discriminatedUnion("name", [
     limit,
   }),
   z.object({ name: z.literal("info") }),
+  z.object({ name: z.literal("stats") }),
 ]);
 
 const affected = z.object({ connections: z.int().min(0) });
@@ -60,6 +62,7 @@ const resultSchemas = {
   channels: part(z.object({ channel: z.string(), subscribers: z.int() })),
   connections: part(connectionInfo),
   info: nodeInfo,
+  stats: z.object(processStats.shape), // of a later release with more than is known here
 } as const satisfies Record<Command["name"], z.ZodType>;
 
 /** `result` is absent where a process has no connections; `also`: others that are there, as far as it knows. */
@@ -72,7 +75,8 @@ export type ResultOf<N extends CommandName> = z.infer<(typeof resultSchemas)[N]>
 export type CommandResult = { [N in CommandName]: ResultOf<N> }[CommandName];
 
 /** Commands that change nothing: whoever reads up on the past passes them over. */
-export const isQuery = ({ name }: Command): boolean => name === "channels" || name === "connections" || name === "info";
+export const isQuery = ({ name }: Command): boolean =>
+  name === "channels" || name === "connections" || name === "info" || name === "stats";
 
 /** Milliseconds that an asker waits, and that an answer is worth making. To list channels a process looks at every connection. */
 export const timeoutMsOf = ({ name }: Pick<Command, "name">): number => (name === "channels" ? 3000 : 1000);

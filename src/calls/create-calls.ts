@@ -24,11 +24,12 @@ import {
   type WebhookInfo,
 } from "./calls.ts";
 import type { CommandName, CommandOf } from "./commands.ts";
+import { gatheredStats, type StatsParts } from "./gathered-stats.ts";
 import { type Gathered, Gathering, type GatheringParts } from "./gathering.ts";
 import { mergedPage } from "./pages.ts";
 import { invalidChannel, Publisher, type PublisherParts } from "./publisher.ts";
 
-export interface CallParts extends PublisherParts, GatheringParts {
+export interface CallParts extends PublisherParts, GatheringParts, StatsParts {
   readonly bus: Pick<Bus, "append" | "incarnation" | "processes">;
   readonly policies: Pick<Policies, "of">;
   readonly members: Pick<Members, "list" | "countIn" | "connectionsIn">;
@@ -197,6 +198,8 @@ export function createCalls(parts: CallParts): RunningCalls {
         ...partial(gathered),
       };
     },
+
+    stats: () => gatheredStats(gathering, parts),
   };
 }
 

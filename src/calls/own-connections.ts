@@ -15,14 +15,15 @@ import { matches } from "../protocol/names.ts";
 import { refusal } from "../protocol/refusal.ts";
 import type { NodeInfo } from "./calls.ts";
 import { type Command, type CommandOf, type CommandResult, type ResultOf, timeoutMsOf } from "./commands.ts";
+import { type OwnStatsParts, ownStats } from "./own-stats.ts";
 import { LowestKeys } from "./pages.ts";
+import type { ProcessStats } from "./stats.ts";
 
-export interface OwnParts {
+export interface OwnParts extends OwnStatsParts {
   readonly connections: Connections;
   readonly subscriptions: Subscriptions;
   readonly revocations: Revocations;
   readonly clock: { nowMs(): number; unixSeconds(): number };
-  readonly version: string;
   /** Publishes what is pending: it came before the command. */
   flush(): void;
 }
@@ -69,7 +70,14 @@ export class OwnConnections {
         return this.#connections(command);
       case "info":
         return this.#info();
+      case "stats":
+        return this.stats();
     }
+  }
+
+  /** What this process counts, and how it is. */
+  stats(): ProcessStats {
+    return ownStats(this.#parts, this.#startedMs);
   }
 
   #onEach(selection: Selection, act: (connection: Connection) => boolean): ResultOf<"subscribe"> {

@@ -53,6 +53,9 @@ export async function startCluster(configured: Config, count: number, log: Log):
     others: () => (workers?.processes ?? []).flatMap((life) => (life?.isListening ? [life.incarnation] : [])),
     flush: () => {},
     webhooks: sharedLog.webhooks?.figures,
+    health,
+    figures: sharedLog.figures,
+    own: () => (workers?.processes ?? []).flatMap((life) => life?.stats ?? []),
   });
   const apiCounters = new ApiCounters();
   const metrics = new ClusterMetrics({

@@ -3,6 +3,7 @@
  * the log's, see `bus/worker-messages.ts`.
  */
 import type { WorkerBusOptions } from "../bus/worker-bus.ts";
+import type { ProcessStats } from "../calls/stats.ts";
 import type { Config } from "../config/config-schema.ts";
 import type { MetricSnapshot } from "../metrics/metric.ts";
 import type { WebhookEvent } from "../webhooks/event.ts";
@@ -27,7 +28,7 @@ export type Report =
   /** It cannot start, and ends. */
   | { readonly kind: "failed"; readonly error: Failure }
   /** Every second, also while it starts: it is not stuck, and this is what it has counted. */
-  | { readonly kind: "snapshot"; readonly metrics: readonly MetricSnapshot[] }
+  | { readonly kind: "snapshot"; readonly metrics: readonly MetricSnapshot[]; readonly stats: ProcessStats | undefined }
   /** What happened to its connections, for the supervisor's webhooks. */
   | { readonly kind: "events"; readonly events: readonly WebhookEvent[] };
 

@@ -8,6 +8,7 @@ import cluster, { type Worker } from "node:cluster";
 import type { WorkerHub } from "../bus/worker-hub.ts";
 import type { WorkerLease } from "../bus/worker-leases.ts";
 import type { WorkerSeat } from "../bus/worker-seat.ts";
+import type { ProcessStats } from "../calls/stats.ts";
 import type { MetricSnapshot } from "../metrics/metric.ts";
 import type { WebhookEvent } from "../webhooks/event.ts";
 import type { Failure, Order, Report } from "./control.ts";
@@ -33,6 +34,7 @@ export class WorkerProcess {
   readonly startedMs = performance.now();
   /** The latest, at most a second old while it is not silent. */
   metrics: readonly MetricSnapshot[] = [];
+  stats: ProcessStats | undefined;
   isListening = false;
   readonly #child: Worker;
   readonly #seat: WorkerSeat;
@@ -133,6 +135,7 @@ export class WorkerProcess {
         return events.failed(report.error);
       case "snapshot":
         this.metrics = report.metrics;
+        this.stats = report.stats;
     }
   }
 

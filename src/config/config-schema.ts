@@ -31,7 +31,9 @@ export const configSchema = z.strictObject(
       .describe("The address of the admin port. Whoever reaches it may read the metrics: never a public one."),
     adminPort: port()
       .default(9502)
-      .describe("The port of /metrics, health and the chat page; never the same as port. 0: any free one."),
+      .describe(
+        "The port of the console, the server API, /metrics and health; never the same as port. 0: any free one.",
+      ),
     workers: numberOrAuto(0, 256)
       .default(0)
       .describe(

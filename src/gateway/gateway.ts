@@ -7,8 +7,8 @@ import { createTokenVerifier } from "../auth/jwt-verifier.ts";
 import { type RevocableToken, Revocations, refusingRevoked } from "../auth/revocations.ts";
 import type { Bus } from "../bus/bus.ts";
 import type { Calls } from "../calls/calls.ts";
-import type { RunningCalls } from "../calls/create-calls.ts";
-import { createNodeCalls } from "../calls/node-calls.ts";
+import { createNodeCalls, type NodeCalls } from "../calls/node-calls.ts";
+import type { ProcessStats } from "../calls/stats.ts";
 import { Channels } from "../channel/channels.ts";
 import { FanOut } from "../channel/fan-out.ts";
 import { History } from "../channel/history.ts";
@@ -62,6 +62,8 @@ export interface Gateway {
 
 /** A gateway without its admin port. */
 export interface Node extends Omit<Gateway, "adminPort"> {
+  /** What this process counts, and how it is. */
+  stats(): ProcessStats;
   readonly metrics: Registry;
 }
 
@@ -118,7 +120,8 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
   const flush = (): void => fanOut.flush();
   const { messageBytesMax } = config;
   const own = { connections, subscriptions, revocations, flush, webhooks: webhooks?.figures };
-  const calls: RunningCalls = createNodeCalls({ ...state, ...own, version, log, messageBytesMax });
+  const figures = bus.figures?.bind(bus);
+  const calls: NodeCalls = createNodeCalls({ ...state, ...own, health, figures, version, log, messageBytesMax });
 
   const guardNeeds = { ...state, connections, isRevoked, log: outsiderLog };
   const guard = await startGuard(config, parts.hooks, guardNeeds);
@@ -190,7 +193,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
     counters,
     version,
     node: bus.incarnation,
-    bus: bus.figures?.bind(bus),
+    bus: figures,
     api: parts.apiCounters,
     webhooks: webhooks?.figures,
     gauges: gaugesOf({ connections, subscriptions, history, members, revocations, guard, health }, () => isDraining),
@@ -217,6 +220,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
     port,
     metrics,
     calls,
+    stats: () => calls.ownStats(),
     reloadCertificate: () => server.reloadCertificate(),
     async stop({ delaySeconds = config.drain.delaySeconds, seconds = config.drain.seconds } = {}) {
       health.block("drain", "draining");

@@ -54,5 +54,8 @@ export async function runGateway(
     { version, node: process.version, port: gateway.port, host: config.host, adminPort: gateway.adminPort },
     "listening",
   );
-  log.info({ url: `http://${config.adminHost}:${gateway.adminPort}/` }, "open this page in two tabs to chat");
+  log.info(
+    { url: `http://${config.adminHost}:${gateway.adminPort}/` },
+    "the console, and two clicks to a chat in two tabs",
+  );
 }

@@ -84,7 +84,7 @@ describe("the admin port", () => {
     assert.equal((await fetch(`${url}/healthz?probe=1`)).status, 200);
   });
 
-  for (const path of ["/", "/metrics", "/healthz", "/readyz"]) {
+  for (const path of ["/", "/chat", "/metrics", "/healthz", "/readyz"]) {
     it(`answers HEAD ${path} with the headers of GET and no body`, async () => {
       const { server } = await startedAdmin();
       const [get, head] = [await ask(server.port, path), await ask(server.port, path, { method: "HEAD" })];
@@ -117,7 +117,7 @@ describe("the admin port", () => {
 
   it("lets nothing be cached, sniffed, referred to or embedded", async () => {
     const { url } = await startedAdmin();
-    for (const path of ["/", "/metrics", "/healthz", "/nowhere"]) {
+    for (const path of ["/", "/chat", "/console/style.css", "/metrics", "/healthz", "/nowhere"]) {
       const { headers } = await fetch(url + path);
       assert.equal(headers.get("cache-control"), "no-store");
       assert.equal(headers.get("x-content-type-options"), "nosniff");
@@ -126,14 +126,25 @@ describe("the admin port", () => {
     }
   });
 
-  it("serves the chat page with a policy that lets it connect to the public port of its own host alone", async () => {
+  it("serves the console and the chat page, which may connect to the public port of their own host alone", async () => {
     const { url } = await startedAdmin();
-    const response = await fetch(url);
-    assert.equal(response.headers.get("content-type"), "text/html; charset=utf-8");
-    assert.match(await response.text(), /data-public-port="9501" data-tls="false"/);
-    const policy = response.headers.get("content-security-policy") ?? "";
-    assert.match(policy, /default-src 'none'; script-src 'sha256-[^']+'; style-src 'sha256-[^']+'/);
-    assert.match(policy, /connect-src ws:\/\/127\.0\.0\.1:9501 wss:\/\/127\.0\.0\.1:9501;/);
+    for (const path of ["/", "/chat"]) {
+      const response = await fetch(url + path);
+      assert.equal(response.headers.get("content-type"), "text/html; charset=utf-8");
+      assert.match(await response.text(), /data-public-port="9501" data-tls="false"/);
+      const policy = response.headers.get("content-security-policy") ?? "";
+      assert.match(policy, /default-src 'none'; script-src '(?:self|sha256-[^']+)'; style-src '(?:self|sha256-[^']+)'/);
+      assert.match(policy, /connect-src (?:'self' )?ws:\/\/127\.0\.0\.1:9501 wss:\/\/127\.0\.0\.1:9501;/);
+      assert.equal(response.headers.get("x-frame-options"), "DENY");
+    }
+  });
+
+  it("serves what the console loads, and to other methods than GET nothing", async () => {
+    const { server } = await startedAdmin();
+    const style = await ask(server.port, "/console/style.css");
+    assert.deepEqual([style.status, style.headers["content-type"]], [200, "text/css; charset=utf-8"]);
+    assert.equal((await ask(server.port, "/console/style.css", { method: "POST" })).status, 405);
+    assert.equal((await ask(server.port, "/console/nothing.css")).status, 404);
   });
 
   it("answers a failing source with 500, logs why, and tells the client nothing", async () => {
@@ -213,8 +224,10 @@ describe("the Host that an admin request names", () => {
 
   it("cannot write into the page's policy", async () => {
     const { server } = await startedAdmin({ host: "0.0.0.0" });
-    const { headers } = await ask(server.port, "/", { host: "x;script-src *" });
-    assert.match(String(headers["content-security-policy"]), /connect-src ws: wss:; img-src/);
+    for (const path of ["/", "/chat"]) {
+      const { headers } = await ask(server.port, path, { host: "x;script-src *" });
+      assert.match(String(headers["content-security-policy"]), /connect-src (?:'self' )?ws: wss:; img-src/);
+    }
   });
 });
 

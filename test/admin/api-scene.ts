@@ -61,6 +61,7 @@ export const examples: Readonly<Record<CallName, object>> = {
   channels: { pattern: "chat.>", limit: 2, cursor: "chat.a" },
   connections: { user: "42", limit: 1 },
   info: {},
+  stats: {},
   token: { user: "42", role: "editor", channels: ["private.team.>"], publish: ["a.b"], ttlSeconds: 60 },
   "authorize/explain": { action: "subscribe", channel: "private.user.42", user: "42", role: "editor", lent: ["a.>"] },
 };
@@ -107,6 +108,13 @@ const answers: Calls = {
     nodes: [{ node: "n1", version: "1.2.3", connections: 1, subscriptions: 2, uptimeSeconds: 3.5 }],
     connections: 1,
     subscriptions: 2,
+  }),
+  stats: async () => ({
+    processes: [],
+    latencyBoundsSeconds: [1],
+    ready: false,
+    reason: "Redis: away",
+    isPartial: true,
   }),
 };
 

@@ -29,7 +29,7 @@ async function openTab(
     if (message.type() === "error" && !message.text().startsWith("WebSocket connection to"))
       faults.push(message.text());
   });
-  await page.goto(`${gateway.adminUrl}/#${channel}`);
+  await page.goto(`${gateway.adminUrl}/chat#${channel}`);
   await connected(page);
   return page;
 }

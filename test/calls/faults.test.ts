@@ -46,6 +46,10 @@ describe("Calls when something is missing", () => {
     const answers = [calls.info(), calls.disconnect({ users: ["a"] }), calls.revoke({ tokens: ["a"] })];
     for (const answer of await Promise.allSettled(answers))
       assert.equal(answer.status === "rejected" && answer.reason.code, "unavailable");
+    const { processes, ready, reason, log, isPartial } = await calls.stats(); // what is at hand, and what is the matter
+    assert.deepEqual([processes.length, ready, isPartial], [1, false, true]);
+    assert.match(reason, /^Redis: /);
+    assert.ok(log!.failures > 0);
     await redis.start();
     await eventually(
       async () => (await calls.info().catch(() => ({ nodes: [] }))).nodes.length === 1,

@@ -452,4 +452,34 @@ export function callRules(deployment: () => Deployment): void {
       );
     }
   });
+
+  it("stats: what every process has counted, and that nothing stands in the way", async (t) => {
+    const channel = `open.${fresh("room")}`;
+    const clients = await connect(t);
+    for (const client of clients) await client.subscribe(channel);
+    for (const calls of doors()) {
+      const before = await calls.stats();
+      assert.deepEqual([before.ready, before.reason, before.isPartial], [true, "", undefined]);
+      const nodes = clients.map(({ frames }) => frames[0]!.node as string);
+      assert.deepEqual(
+        before.processes.map(({ node }) => node),
+        [...new Set(nodes)].sort(),
+      );
+      await calls.publish({ channel, message: "counted" });
+      for (const client of clients) await client.next({ action: "message" });
+      await eventually(async () => {
+        const { processes } = await calls.stats();
+        return processes.every((process, n) => {
+          const { deliveries, publications, deliveryLatency } = before.processes[n]!;
+          return (
+            process.deliveries === deliveries + 1 &&
+            process.publications === publications + 1 &&
+            sumOf(process.deliveryLatency) === sumOf(deliveryLatency) + 1
+          );
+        });
+      }, "one delivery more in each process");
+    }
+  });
 }
+
+const sumOf = (counts: readonly number[]): number => counts.reduce((sum, count) => sum + count, 0);

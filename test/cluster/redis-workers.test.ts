@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { Stats } from "../../src/calls/stats.ts";
 import { ChatClient } from "../support/chat-client.ts";
 import { until } from "../support/child.ts";
 import { connect } from "../support/client.ts";
@@ -35,6 +36,21 @@ describe("Two workers that share the log with another node through Redis", () =>
     await until(
       async () => (await fetch(`http://127.0.0.1:${cluster.port}/readyz`)).status === 503,
       () => "the workers' port says that it is ready",
+    );
+    const headers = { "Content-Type": "application/json" };
+    const asked = await fetch(`http://127.0.0.1:${cluster.adminPort}/api/v1/stats`, {
+      method: "POST",
+      headers,
+      body: "{}",
+    });
+    const { result } = (await asked.json()) as { readonly result: Stats };
+    assert.deepEqual([result.ready, result.isPartial], [false, true]);
+    assert.deepEqual(
+      result.processes.map(({ node }) => node).sort(),
+      cluster
+        .workers()
+        .map(({ node }) => node)
+        .sort(), // what they said last
     );
     await redis.start();
     await until(

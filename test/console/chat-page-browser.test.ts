@@ -40,7 +40,7 @@ describe("the chat page in Chromium", () => {
     page.on("console", (message) => {
       if (/Content Security Policy/.test(message.text())) complaints.push(message.text());
     });
-    await page.goto(`${adminUrl}/${channel && `#${channel}`}`);
+    await page.goto(`${adminUrl}/chat${channel && `#${channel}`}`);
     await page.getByText(/^Connected as/).waitFor();
     return page;
   }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, it } from "node:test";
 import { Script } from "node:vm";
-import { chatPage, chatPagePolicy } from "../../src/admin/chat-page.ts";
+import { chatPage, chatPagePolicy } from "../../src/console/chat-page.ts";
 
 const page = chatPage({ publicPort: 9501, tls: false, version: "1.2.3" });
 const inside = (tag: string) => page.match(new RegExp(`<${tag}>([\\s\\S]*?)</${tag}>`))?.[1] ?? "";

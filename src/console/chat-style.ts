@@ -26,6 +26,7 @@ body {
 header { display: flex; align-items: center; flex-wrap: wrap; gap: .3rem .6rem; padding: .6rem .15rem; }
 body > header { min-height: 3.6rem; }
 .logo { width: 1.9rem; height: 1.9rem; fill: none; stroke: var(--accent); stroke-width: 2.6; stroke-linecap: round; }
+h1 a { color: inherit; text-decoration: none; }
 h1 { margin: 0 auto 0 0; font-size: 1.2rem; font-weight: 650; letter-spacing: -.01em; }
 .status { margin: 0; color: var(--soft); font-size: .9rem; display: flex; align-items: center; gap: .45rem; }
 .status::before { content: ""; flex: none; width: .6rem; height: .6rem; border-radius: 50%; background: var(--wait); }

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { chatScript } from "./chat-script.ts";
 import { chatStyle } from "./chat-style.ts";
+import { escapeHtml, gatewaySources, icon, waves } from "./page-parts.ts";
 
 export interface ChatPageOptions {
   /** The port that clients connect to, on the host that the page came from. */
@@ -29,7 +30,7 @@ export function chatPage({ publicPort, tls, version }: ChatPageOptions): string 
 <body>
 <header>
   <svg class="logo" viewBox="0 0 32 32" aria-hidden="true">${waves}</svg>
-  <h1>Tidegate</h1>
+  <h1><a href="/" title="The console">Tidegate</a></h1>
   <p id="status" class="status" data-state="waiting" role="status">Connecting…</p>
   <button id="reconnect" type="button" class="quiet" hidden>Reconnect now</button>
 </header>
@@ -47,7 +48,7 @@ export function chatPage({ publicPort, tls, version }: ChatPageOptions): string 
     <button type="submit">Send</button>
   </form>
 </main>
-<footer><span id="delivery"></span><span id="node">Tidegate ${escapeHtml(version)}</span></footer>
+<footer><span id="delivery"></span><a href="/">Console</a><span id="node">Tidegate ${escapeHtml(version)}</span></footer>
 <noscript>This page needs JavaScript to connect.</noscript>
 <script>${chatScript}</script>
 </body>
@@ -57,16 +58,14 @@ export function chatPage({ publicPort, tls, version }: ChatPageOptions): string 
 
 /**
  * The `Content-Security-Policy` of the page: it may connect to the gateway and do nothing else. `host` is the name in
- * the page's own URL; where that cannot be written into a policy (an IPv6 address), any WebSocket is allowed.
+ * the page's own URL.
  */
 export function chatPagePolicy(host: string, publicPort: number): string {
-  const isWritable = /^[a-z0-9.-]+$/i.test(host);
-  const gateway = isWritable ? `ws://${host}:${publicPort} wss://${host}:${publicPort}` : "ws: wss:";
   return [
     "default-src 'none'",
     `script-src '${hash(chatScript)}'`,
     `style-src '${hash(chatStyle)}'`,
-    `connect-src ${gateway}`,
+    `connect-src ${gatewaySources(host, publicPort)}`,
     "img-src data:",
     "base-uri 'none'",
     "form-action 'none'",
@@ -75,13 +74,3 @@ export function chatPagePolicy(host: string, publicPort: number): string {
 }
 
 const hash = (text: string): string => `sha256-${createHash("sha256").update(text).digest("base64")}`;
-
-const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
-
-const waves =
-  '<path d="M3 12q4.5-6 8.7 0t8.7 0 8.7 0" opacity=".45"/><path d="M3 18q4.5-6 8.7 0t8.7 0 8.7 0" opacity=".75"/>' +
-  '<path d="M3 24q4.5-6 8.7 0t8.7 0 8.7 0"/>';
-
-const iconStroke = 'fill="none" stroke="#0d8296" stroke-width="3" stroke-linecap="round"';
-const iconSvg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32" ${iconStroke}>${waves}</svg>`;
-const icon = `data:image/svg+xml,${encodeURIComponent(iconSvg)}`;

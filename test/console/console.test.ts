@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, it } from "node:test";
+import { assetPaths, pageModules, pagePaths, servedPage } from "../../src/console/console.ts";
+
+const setting = { host: "chat.example", publicPort: 9501, tls: false, version: '<b>"' };
+const served = async (path: string) => {
+  const found = await servedPage(path, setting);
+  assert.ok(found, path);
+  return found;
+};
+const page = await served("/");
+const folder = new URL("../../src/console/page/", import.meta.url);
+
+describe("the console's document", () => {
+  it("loads what is served beside it, and nothing else", () => {
+    const loaded = [...page.body.matchAll(/<(?:link|script)[^>]*?(?:href|src)="([^"]*)"/g)].map(([, path]) => path!);
+    assert.ok(loaded.length > 10);
+    assert.deepEqual(
+      loaded.filter((path) => !assetPaths.includes(path) && !path.startsWith("data:image/svg+xml,")),
+      [],
+    );
+  });
+
+  it("has no script, style or handler of its own, which its policy would refuse", () => {
+    assert.doesNotMatch(page.body, /<style|<script(?![^>]*\ssrc=)|\s(?:style|on\w+)=/);
+  });
+
+  it("escapes the version, and tells where clients connect to", () => {
+    assert.match(page.body, /Tidegate &#60;b&#62;&#34;/);
+    assert.match(page.body, /data-public-port="9501" data-tls="false"/);
+  });
+
+  it("labels every field, and gives every id once", () => {
+    const ids = [...page.body.matchAll(/\sid="([^"]*)"/g)].map(([, id]) => id!);
+    assert.deepEqual(
+      ids.filter((id, i) => ids.indexOf(id) !== i),
+      [],
+    );
+    const fields = [...page.body.matchAll(/<(?:input|textarea|select)[^>]*?\sid="([^"]*)"/g)].map(([, id]) => id!);
+    assert.ok(fields.length > 10);
+    const isLabelled = (id: string): boolean =>
+      page.body.includes(`for="${id}"`) || new RegExp(`<label>[^<]*<(?:input|select) id="${id}"`).test(page.body);
+    assert.deepEqual(
+      fields.filter((id) => !isLabelled(id)),
+      [],
+    );
+  });
+
+  it("has a policy of its own origin and the gateway on the page's host, with Trusted Types", () => {
+    assert.equal(
+      page.headers?.["Content-Security-Policy"],
+      "default-src 'none'; script-src 'self'; style-src 'self'; " +
+        "connect-src 'self' ws://chat.example:9501 wss://chat.example:9501; img-src data:; " +
+        "require-trusted-types-for 'script'; trusted-types 'none'; base-uri 'none'; form-action 'none'; " +
+        "frame-ancestors 'none'",
+    );
+  });
+});
+
+describe("what the console loads", () => {
+  it("is there, with the type that browsers ask of it", async () => {
+    for (const path of assetPaths) {
+      const { contentType, body } = await served(path);
+      const type = /\.css$/.test(path) ? "text/css" : /\.txt$/.test(path) ? "text/plain" : "text/javascript";
+      assert.equal(contentType, `${type}; charset=utf-8`, path);
+      assert.ok(body.length > 100, path);
+    }
+    assert.match((await served("/console/uplot-license.txt")).body, /MIT License|Permission is hereby granted/);
+  });
+
+  it("is every module of the page, as JavaScript", async () => {
+    const names = readdirSync(folder).filter((name) => name.endsWith(".ts"));
+    assert.deepEqual(names.sort(), pageModules.map((name) => `${name}.ts`).sort());
+    const { body } = await served("/console/api.ts");
+    assert.doesNotMatch(body, /readonly|: string/);
+    assert.match(body, /export async function call\(/);
+  });
+
+  it("never turns text into markup or code", () => {
+    for (const name of pageModules) {
+      const text = readFileSync(new URL(`${name}.ts`, folder), "utf8");
+      assert.doesNotMatch(text, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function/, name);
+    }
+  });
+
+  it("is all there is: other paths are none of these pages", async () => {
+    for (const path of [
+      "/console",
+      "/console/",
+      "/console/../package.json",
+      "/console/toString",
+      "/chat/",
+      "/index.html",
+    ])
+      assert.equal(await servedPage(path, setting), undefined, path);
+    for (const path of pagePaths) await served(path);
+  });
+});
