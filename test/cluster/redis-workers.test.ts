@@ -82,8 +82,10 @@ describe("Two workers that share the log with another node through Redis", () =>
     for (const client of clients) await client.subscribe("presence.lobby");
     const ids = [watcher, ...clients].map(({ connectionId }) => connectionId);
     assert.equal(new Set(ids).size, ids.length);
-    for (const { connectionId } of clients)
-      await watcher.next({ action: "presence", event: "join", member: { connection_id: connectionId } });
+    await until(
+      () => new Set(watcher.of("presence").map(({ member }) => JSON.stringify(member))).size >= clients.length,
+      () => `joined: ${JSON.stringify(watcher.of("presence"))}`,
+    ); // those of two workers come in any order
     await cluster.child.kill("SIGKILL");
     await until(
       () => watcher.of("presence").filter(({ event }) => event === "leave").length === clients.length,
