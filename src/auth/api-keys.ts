@@ -1,10 +1,10 @@
 /**
  * The keys of the server API: read from the configuration and its files, and compared with what a caller presents.
  *
- * The rule: what is compared are SHA-256 digests, all of them each time and each in constant time, so the time an answer
- * takes says nothing of how much of a key was right, nor which key it was.
+ * The rule: all keys are compared each time, padded to one length and each in constant time, so the time an answer takes
+ * says nothing of how much of a key was right, how long it is, nor which key it was.
  */
-import { hash, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { AuthSetupError } from "./auth-setup-error.ts";
 
@@ -21,31 +21,32 @@ export const apiKeyPattern = /^[A-Za-z0-9._~+/=-]{16,512}$/;
 export const apiKeyRule = "16 to 512 letters, digits and - . _ ~ + / =";
 
 export class ApiKeys {
-  readonly #digests: readonly Buffer[];
-  readonly #presented = Buffer.alloc(digestBytes); // reused: a buffer of its own costs more than its digest
+  readonly #keys: readonly Buffer[];
+  readonly #presented = Buffer.alloc(keyBytesMax); // reused: one of its own costs more than the comparison
 
   constructor(keys: readonly string[]) {
-    this.#digests = keys.map((key) => writeDigest(key, Buffer.alloc(digestBytes)));
+    this.#keys = keys.map((key) => padded(key, Buffer.alloc(keyBytesMax)));
   }
 
   get count(): number {
-    return this.#digests.length;
+    return this.#keys.length;
   }
 
   /** The index of the key that `presented` is; -1 for none. Hot path. */
   find(presented: string): number {
-    const digest = writeDigest(presented, this.#presented);
+    if (presented.length > keyBytesMax) return -1;
+    const given = padded(presented, this.#presented);
     let found = -1;
-    for (let i = 0; i < this.#digests.length; i += 1) if (timingSafeEqual(digest, this.#digests[i]!)) found = i;
+    for (let i = 0; i < this.#keys.length; i += 1) if (timingSafeEqual(given, this.#keys[i]!)) found = i;
     return found;
   }
 }
 
-/** SHA-256, as text in hexadecimal: Node hands a digest over as text in a third of the time. */
-const digestBytes = 64;
+const keyBytesMax = 512;
 
-function writeDigest(key: string, into: Buffer): Buffer {
-  into.write(hash("sha256", key, "hex"), "latin1");
+/** Fills `into`. Digests of equal length instead would cost each request another 0.8 us of 12. */
+function padded(key: string, into: Buffer): Buffer {
+  into.fill(0, into.write(key, "latin1"));
   return into;
 }
 
