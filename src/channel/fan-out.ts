@@ -49,6 +49,14 @@ export const channelsOf = (topics: readonly string[]): string[] =>
 /** Frames that a client sends together are handled 5 us apart; the next answer to an answer takes 60 or more. */
 const burstGapMs = 0.04;
 
+/**
+ * How long a flush waits for as many publications as came lately, in ms a delivery of the one before: a twentieth of what
+ * that took. To 1,000 subscribers with 32 in flight it takes 7 ms. Whoever answers its first frames before its last are
+ * sent splits the load into two parts that alternate from then on, each with as many system calls as the whole: 2.9 M
+ * deliveries/s instead of 4.4 M.
+ */
+const gatherMsPerDelivery = 0.00001;
+
 export class FanOut {
   readonly #topics: Topics;
   readonly #connections: Connections;
@@ -64,7 +72,12 @@ export class FanOut {
   #addedAtMs = 0; // monotonic
   #burst = 0; // publications without a gap between them, up to now
   #burstBefore = 0;
+  #deliveriesBefore = 0; // of the last flush
+  #expected = 0; // publications of a flush, as many as lately
+  #gatherUntilMs = 0; // monotonic
   readonly #flushScheduled = (): void => {
+    if (this.#pending.length < this.#expected && this.#clock.nowMs() < this.#gatherUntilMs)
+      return void setImmediate(this.#flushScheduled);
     this.#isScheduled = false;
     this.flush();
   };
@@ -95,7 +108,7 @@ export class FanOut {
   add(publication: Publication): void {
     this.#pending.push(publication);
     if (this.#pending.length >= this.#pendingMax) return this.flush();
-    if (!this.#isShared) this.#countBurst(publication.acceptedAtMs);
+    if (!this.#isShared) this.#expectMore(publication.acceptedAtMs);
     this.#schedule();
   }
 
@@ -119,7 +132,8 @@ export class FanOut {
     else setImmediate(this.#flushScheduled);
   }
 
-  #countBurst(nowMs: number): void {
+  #expectMore(nowMs: number): void {
+    if (this.#pending.length === 1) this.#gatherUntilMs = nowMs + this.#deliveriesBefore * gatherMsPerDelivery;
     if (nowMs - this.#addedAtMs > burstGapMs) {
       this.#burstBefore = this.#burst;
       this.#burst = 0;
@@ -164,6 +178,7 @@ export class FanOut {
     const pending = this.#pending;
     this.#pending = [];
     const nowMs = this.#clock.nowMs();
+    const before = this.#counters.deliveries;
     for (const publication of pending) {
       publication.keep?.();
       const { target, acceptedAtMs } = publication;
@@ -171,6 +186,8 @@ export class FanOut {
       this.#counters.deliveries += recipients;
       if (recipients > 0) this.#counters.deliveryLatency.observe(nowMs - acceptedAtMs);
     }
+    this.#expected = Math.max(pending.length, 0.9 * this.#expected);
+    this.#deliveriesBefore = this.#counters.deliveries - before;
   }
 
   /**

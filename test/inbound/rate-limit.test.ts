@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { until } from "../support/child.ts";
 import { connect, type TestClient } from "../support/client.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { codesOf, stoppedClock } from "./company.ts";
@@ -34,6 +35,10 @@ describe("The rate limit of a connection", () => {
     assert.deepEqual(
       client.of("message_sent").map(({ id }) => id),
       Array.from({ length: 59 }, (_, i) => i + 2),
+    );
+    await until(
+      () => client.of("message").length >= 59,
+      () => `${client.of("message").length} of 59 messages came`,
     );
     assert.equal(client.of("message").length, 59);
   });
