@@ -3,6 +3,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
+import { gatewayProgram } from "../support/gateway-program.ts";
 
 const project = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -23,7 +24,7 @@ export class Program {
 
   constructor(t: TestContext, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
     const { PATH, HOME } = process.env;
-    this.process = spawn(process.execPath, ["--import", "tsx", "src/main.ts", ...args], {
+    this.process = spawn(process.execPath, [...gatewayProgram, ...args], {
       cwd: project,
       env: { PATH, HOME, TZ: "UTC", ...env },
     });

@@ -6,8 +6,8 @@ import { createInterface } from "node:readline";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { testSecret } from "../support/gateway.ts";
+import { gatewayProgram } from "../support/gateway-program.ts";
 
-const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 const workingFolder = fileURLToPath(new URL("../..", import.meta.url));
 
 export class GatewayProcess {
@@ -25,7 +25,7 @@ export class GatewayProcess {
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("TIDEGATE_"));
     const ours = { HOST: "127.0.0.1", PORT: "0", ADMIN_PORT: "0", AUTH__SECRET: testSecret, LOG__FORMAT: "json" };
     const env = Object.entries({ ...ours, ...settings }).map(([name, value]) => [`TIDEGATE_${name}`, value]);
-    const [command = process.execPath, ...rest] = [...prefix, process.execPath, "--import", "tsx", main, "serve"];
+    const [command = process.execPath, ...rest] = [...prefix, process.execPath, ...gatewayProgram, "serve"];
     this.child = spawn(command, rest, {
       cwd: workingFolder,
       env: Object.fromEntries([...inherited, ...env]),

@@ -2,10 +2,8 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { fileURLToPath } from "node:url";
 import { Child, freePort, temporaryFolder, until } from "./child.ts";
-
-const project = fileURLToPath(new URL("../..", import.meta.url));
+import { gatewayProgram } from "./gateway-program.ts";
 
 export interface NodeProcess {
   readonly port: number;
@@ -28,7 +26,7 @@ export async function startNodeProcess(
   const [port, adminPort] = [await freePort(), await freePort()];
   const defaults = { host: "127.0.0.1", maxMessagesPerMinute: 0, log: { level: "debug", format: "json" } };
   await writeFile(file, JSON.stringify({ ...defaults, ...settings, port, adminPort }));
-  const program = ["--import", "tsx", join(project, "src/main.ts"), "serve", "--config", file];
+  const program = [...gatewayProgram, "serve", "--config", file];
   const start = async (): Promise<Child> => {
     const child = new Child(t, process.execPath, program, env);
     await child.printed(/"listening"/);
