@@ -9,7 +9,7 @@ import { connect } from "../support/client.ts";
 import { ensureCommand } from "../support/debian.ts";
 import { type NodeProcess, startNodeProcess } from "../support/node-process.ts";
 import { startRedis } from "../support/redis.ts";
-import { letIn, restartLosesNothing, settingsBehindBalancer } from "./balanced.ts";
+import { letIn, settingsBehindBalancer } from "./balanced.ts";
 
 const shipped = fileURLToPath(new URL("../../config/nginx.conf", import.meta.url));
 
@@ -28,10 +28,6 @@ test("Clients behind nginx, two nodes, one Redis", async (t) => {
     for (const path of ["/healthz", "/readyz"])
       assert.equal((await fetch(`${url.replace("ws", "http")}${path}`)).status, 403);
   });
-
-  await t.test("lose nothing while both nodes are restarted, one after the other, under load", (t) =>
-    restartLosesNothing(t, url, nodes, (node) => node.start()),
-  );
 });
 
 /** Runs the shipped file with the test's addresses in it; resolves to where it serves, once it does. */
