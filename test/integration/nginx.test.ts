@@ -45,9 +45,13 @@ async function startNginx(t: TestContext, nodes: readonly NodeProcess[]): Promis
     replace(new RegExp(`server 10\\.0\\.0\\.1${index + 1}:9501 `), `server 127.0.0.1:${node.port} `);
   const file = join(folder, "nginx.conf");
   await writeFile(file, text);
-  // Debian keeps it in /usr/sbin, which is not on everybody's PATH. SIGKILL would leave its workers behind.
-  const child = new Child(t, await ensureCommand("nginx", "nginx-light"), ["-c", file, "-g", "daemon off;"]);
-  t.after(() => child.kill("SIGTERM"));
+  // Debian keeps it in /usr/sbin, which is not on everybody's PATH. One process: workers would outlive a master that is killed.
+  const child = new Child(t, await ensureCommand("nginx", "nginx-light"), [
+    "-c",
+    file,
+    "-g",
+    "daemon off; master_process off;",
+  ]);
   await until(
     () =>
       fetch(`http://127.0.0.1:${port}/`).then(
