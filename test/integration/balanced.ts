@@ -6,22 +6,26 @@ import { until } from "../support/child.ts";
 import { account } from "../support/ledger.ts";
 import type { NodeProcess } from "../support/node-process.ts";
 
-/** Settings of nodes behind a balancer on this machine; `drain.delaySeconds` stays what it is by default. */
+/** Settings of nodes behind a balancer on this machine; `drain.delaySeconds` is the balancer's to say. */
 export const settingsBehindBalancer = {
   trustedProxies: ["127.0.0.1"],
   channels: { "chat.>": { history: { size: 5000, seconds: 60 } } },
-  drain: { seconds: 3 },
 };
 
-/**
- * Restarts `nodes` one after the other while clients of `url` chat: nobody is refused, and nothing is lost.
- * `startAgain` resolves once the balancer may give the node clients again.
- */
+/** How a balancer's operator restarts a node. */
+export interface Restart {
+  /** Before the node gets its SIGTERM. */
+  readonly before?: (node: NodeProcess, index: number) => Promise<void>;
+  /** Starts it again; resolves once the balancer may give it clients. */
+  readonly startAgain: (node: NodeProcess, index: number) => Promise<void>;
+}
+
+/** Restarts `nodes` one after the other while clients of `url` chat: nobody is refused, and nothing is lost. */
 export async function restartLosesNothing(
   t: TestContext,
   url: string,
   nodes: readonly NodeProcess[],
-  startAgain: (node: NodeProcess, index: number) => Promise<void>,
+  { before, startAgain }: Restart,
 ): Promise<void> {
   const channels = ["chat.a", "chat.b", "chat.c", "chat.d"];
   const clients = Array.from(
@@ -36,6 +40,7 @@ export async function restartLosesNothing(
   }, 60);
   t.after(() => clearInterval(load));
   for (const [index, node] of nodes.entries()) {
+    await before?.(node, index);
     await node.child.kill("SIGTERM");
     assert.equal(node.child.process.exitCode, 0);
     await startAgain(node, index);

@@ -17,7 +17,8 @@ const shipped = fileURLToPath(new URL("../../config/haproxy.cfg", import.meta.ur
 
 test("Clients behind HAProxy, two nodes, one Redis", async (t) => {
   const redis = await startRedis(t);
-  const settings = { ...settingsBehindBalancer, redis: { enabled: true, port: redis.port } };
+  const drain = { seconds: 3 }; // its delay stays what it is by default
+  const settings = { ...settingsBehindBalancer, drain, redis: { enabled: true, port: redis.port } };
   const nodes = await Promise.all([startNodeProcess(t, settings), startNodeProcess(t, settings)]);
   const balancer = await startHaproxy(t, nodes, (text) => text);
   const proxying = await startHaproxy(t, nodes, (text) =>
@@ -65,13 +66,15 @@ test("Clients behind HAProxy, two nodes, one Redis", async (t) => {
   });
 
   await t.test("lose nothing while both nodes are restarted, one after the other, under load", async (t) => {
-    await restartLosesNothing(t, balancer.url, nodes, async (node, index) => {
-      const logged = balancer.child.output.length;
-      await node.start();
-      await until(
-        () => new RegExp(`node${index + 1} is UP`).test(balancer.child.output.slice(logged)),
-        () => `HAProxy does not notice that node ${index + 1} is back: ${balancer.child.output}`,
-      );
+    await restartLosesNothing(t, balancer.url, nodes, {
+      startAgain: async (node, index) => {
+        const logged = balancer.child.output.length;
+        await node.start();
+        await until(
+          () => new RegExp(`node${index + 1} is UP`).test(balancer.child.output.slice(logged)),
+          () => `HAProxy does not notice that node ${index + 1} is back: ${balancer.child.output}`,
+        );
+      },
     });
     assert.match(proxying.child.output, /node1 is UP/, "health checks work over PROXY protocol as well");
   });
