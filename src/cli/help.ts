@@ -5,6 +5,7 @@ import { packagedConfigFile } from "../config/load-config.ts";
 export const commands = [
   "serve",
   "check",
+  "doctor",
   "token",
   "tail",
   "publish",
@@ -27,6 +28,7 @@ Usage: tidegate <command> [options]
 Commands:
   serve        run the gateway
   check        check a configuration and print what it comes to
+  doctor       look at this machine, Redis and certificates, and say what to change
   token        print a signed token, for trying things out
   tail         follow a channel in the terminal, and publish to it
   publish      publish a message, by the server API of a running gateway
@@ -93,6 +95,21 @@ Options:
 Examples:
   tidegate check --config my.yaml
   tidegate check | grep -A5 '^auth:'
+`,
+  doctor: `Look at what the gateway needs around it: the configuration, the limit of open files, the two ports, the
+certificate, and Redis with its version, memory, speed, rights and clock. One line a finding, OK, WARNING or PROBLEM, with what to
+change. Ends with status 1 where there is a problem. Run it as the user that runs the gateway, with the same environment.
+It changes nothing, but for a key in Redis that lasts a second.
+
+Usage: tidegate doctor [options]
+
+Options:
+  ${configFlag}
+  --json              print the findings as one JSON object
+
+Examples:
+  tidegate doctor --config production.yaml
+  tidegate doctor --json | jq -r '.findings[] | select(.status != "ok") | .text'
 `,
   token: `Print a token signed with the configured secret, for trying things out; in production whoever knows your users
 signs them.

@@ -10,6 +10,7 @@ import { didYouMean } from "../text/nearest.ts";
 import { connections, disconnect, info, publish } from "./api-commands.ts";
 import { UsageError } from "./arguments.ts";
 import { check } from "./check.ts";
+import { doctor } from "./doctor.ts";
 import { commands, helpText } from "./help.ts";
 import { complain, print } from "./output.ts";
 import { serve } from "./serve.ts";
@@ -43,6 +44,8 @@ async function dispatch(name: string, rest: readonly string[]): Promise<void> {
       return serve(rest);
     case "check":
       return check(rest);
+    case "doctor":
+      return doctor(rest);
     case "token":
       return token(rest);
     case "tail":

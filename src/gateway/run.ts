@@ -2,6 +2,7 @@
 import { constants } from "node:os";
 import type { Config } from "../config/config-schema.ts";
 import { createLog, type Log } from "../log/log.ts";
+import { descriptorFault, descriptorLimit } from "./descriptors.ts";
 import type { Gateway } from "./gateway.ts";
 import { startGateway } from "./start-gateway.ts";
 import { version } from "./version.ts";
@@ -17,6 +18,8 @@ export async function runGateway(
 ): Promise<void> {
   const log = createLog(config.log);
   for (const warning of warnings) log.warn({ warning }, "configuration");
+  const descriptors = descriptorFault(descriptorLimit(), config.maxConnections);
+  if (descriptors !== undefined) log.warn({}, descriptors);
   process.on("uncaughtException", (err) => {
     log.fatal({ err }, "the process ends: an unexpected error");
     process.exit(1);

@@ -6,24 +6,19 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import { ChatClient } from "../support/chat-client.ts";
 import { Child, freePort, temporaryFolder, until } from "../support/child.ts";
 import { connect } from "../support/client.ts";
 import { ensureCommand } from "../support/debian.ts";
-import { account } from "../support/ledger.ts";
 import { type NodeProcess, startNodeProcess } from "../support/node-process.ts";
 import { startRedis } from "../support/redis.ts";
+import { addressesIn, letIn, restartLosesNothing, settingsBehindBalancer } from "./balanced.ts";
 
 const shipped = fileURLToPath(new URL("../../config/haproxy.cfg", import.meta.url));
 
 test("Clients behind HAProxy, two nodes, one Redis", async (t) => {
   const redis = await startRedis(t);
-  const settings = {
-    redis: { enabled: true, port: redis.port },
-    trustedProxies: ["127.0.0.1"],
-    channels: { "chat.>": { history: { size: 5000, seconds: 60 } } },
-    drain: { seconds: 3 }, // delaySeconds stays what it is by default
-  };
+  const drain = { seconds: 3 }; // its delay stays what it is by default
+  const settings = { ...settingsBehindBalancer, drain, redis: { enabled: true, port: redis.port } };
   const nodes = await Promise.all([startNodeProcess(t, settings), startNodeProcess(t, settings)]);
   const balancer = await startHaproxy(t, nodes, (text) => text);
   const proxying = await startHaproxy(t, nodes, (text) =>
@@ -71,75 +66,21 @@ test("Clients behind HAProxy, two nodes, one Redis", async (t) => {
   });
 
   await t.test("lose nothing while both nodes are restarted, one after the other, under load", async (t) => {
-    const channels = ["chat.a", "chat.b", "chat.c", "chat.d"];
-    const clients = Array.from(
-      { length: 24 },
-      (_, i) => new ChatClient(t, balancer.url, channels[i % channels.length]!, `client${i}`),
-    );
-    const forgetful = channels.map(
-      (channel, i) => new ChatClient(t, balancer.url, channel, `forgetful${i}`, { recovers: false }),
-    );
-    const everybody = [...clients, ...forgetful];
-    await Promise.all(everybody.map((client) => client.subscribed()));
-    const load = setInterval(() => {
-      for (const client of clients) client.publish();
-    }, 60);
-    t.after(() => clearInterval(load));
-    for (const [index, node] of nodes.entries()) {
-      await node.child.kill("SIGTERM");
-      assert.equal(node.child.process.exitCode, 0);
-      const logged = balancer.child.output.length;
-      await node.start();
-      await until(
-        () => new RegExp(`node${index + 1} is UP`).test(balancer.child.output.slice(logged)),
-        () => `HAProxy does not notice that node ${index + 1} is back: ${balancer.child.output}`,
-      );
-    }
-    clearInterval(load);
-    await Promise.all(clients.map((client) => client.settled()));
-    const marks = clients.slice(0, channels.length);
-    for (const client of marks) client.publish(); // the last word on every channel
-    await Promise.all(marks.map((client) => client.settled()));
-    const last = marks.map((client) => [...client.acknowledged].at(-1)!);
-    await until(
-      () => everybody.every((client) => last.includes(client.received.at(-1)?.text ?? "")),
-      () => "not everybody got the last message",
-    );
-
-    const { published, silentLosses, announcedLosses, duplicates, forged, outOfOrder, disagreeing } = account(
-      clients,
-      clients,
-    );
-    assert.ok(published > 2000, `only ${published} messages were under way`);
-    assert.deepEqual(
-      { silentLosses, announcedLosses, duplicates },
-      { silentLosses: [], announcedLosses: [], duplicates: [] },
-    );
-    assert.deepEqual({ forged, outOfOrder, disagreeing }, { forged: [], outOfOrder: [], disagreeing: [] });
-    assert.deepEqual(
-      everybody.flatMap((client) => client.refused),
-      [],
-      "nobody was refused",
-    );
+    await restartLosesNothing(t, balancer.url, nodes, {
+      startAgain: async (node, index) => {
+        const logged = balancer.child.output.length;
+        await node.start();
+        await until(
+          () => new RegExp(`node${index + 1} is UP`).test(balancer.child.output.slice(logged)),
+          () => `HAProxy does not notice that node ${index + 1} is back: ${balancer.child.output}`,
+        );
+      },
+    });
     assert.match(proxying.child.output, /node1 is UP/, "health checks work over PROXY protocol as well");
-    // What the test would have shown otherwise: everybody was sent away, and without `since` messages are missed.
-    assert.ok(clients.every((client) => client.connections >= 2));
-    assert.ok(account(forgetful, clients).silentLosses.length > 0, "clients that do not recover lose something");
   });
 });
 
 const message = (channel: string, text: string): object => ({ channel, message: text });
-
-/** The addresses of the clients that the node has let in. */
-const addressesIn = (node: NodeProcess): string[] =>
-  node.logLines("connection opened").map(({ address }) => address as string);
-
-/** Resolves once a node has logged that it let a client from `address` in. */
-const letIn = (nodes: readonly NodeProcess[], address: string): Promise<void> =>
-  until(
-    () => nodes.some((node) => addressesIn(node).includes(address)),
-    () => `no client came from ${address}, but from ${nodes.flatMap(addressesIn)}`,
-  );
 
 interface Balancer {
   readonly url: string;

@@ -1,6 +1,8 @@
 /** Two nodes on a real Redis Cluster of three masters: channels are spread over its streams, each in one order. */
 import assert from "node:assert/strict";
 import test from "node:test";
+import { examineRedis } from "../../src/cli/doctor-redis.ts";
+import { load } from "../config/faults.ts";
 import { ChatClient } from "../support/chat-client.ts";
 import { until } from "../support/child.ts";
 import { connect } from "../support/client.ts";
@@ -25,6 +27,19 @@ test("Two nodes on a Redis Cluster of three masters, three shards", async (t) =>
     nodes.map((node, n) => new ChatClient(t, node.url, channel, `${channel.replace(".", "-")}-node${n}`)),
   );
   await Promise.all(clients.map((client) => client.subscribed()));
+
+  await t.test("the doctor looks at every master", async () => {
+    const findings = await examineRedis(load({ flags: settings }).config.redis);
+    assert.deepEqual(
+      findings
+        .filter(({ subject }) => subject === "redis")
+        .map(({ text }) => text.split(" ")[0])
+        .toSorted(),
+      cluster.addresses.toSorted(),
+    );
+    for (const subject of ["redis policy", "clock"])
+      assert.equal(findings.filter((found) => found.subject === subject && found.status === "ok").length, 3);
+  });
 
   await t.test("hand on what is published on either, in one order for a channel", async () => {
     for (let round = 0; round < 50; round += 1) {

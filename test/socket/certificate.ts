@@ -18,12 +18,12 @@ export interface CertificateFiles {
 }
 
 /** A pair in files of its own, removed with the test. With `passphrase` the key is encrypted. */
-export async function makeCertificate(t: TestContext, passphrase?: string): Promise<CertificateFiles> {
+export async function makeCertificate(t: TestContext, passphrase?: string, days = 2): Promise<CertificateFiles> {
   const openssl = await ensureCommand("openssl", "openssl");
   const folder = await mkdtemp(join(tmpdir(), "tidegate-tls-"));
   t.after(() => rm(folder, { recursive: true }));
   const files = { certFile: join(folder, "cert.pem"), keyFile: join(folder, "key.pem") };
-  const request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -days 2 -subj /CN=tidegate.test";
+  const request = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -days ${days} -subj /CN=tidegate.test`;
   const encryption = passphrase === undefined ? ["-nodes"] : ["-passout", `pass:${passphrase}`];
   const output = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", files.keyFile, "-out", files.certFile];
   await run(openssl, [...request.split(" "), ...encryption, ...output]);

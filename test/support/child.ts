@@ -7,9 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 
-const running = new Set<ChildProcess>();
+const running = new Map<ChildProcess, NodeJS.Signals>(); // with the signal that ends it
 const endAll = (): void => {
-  for (const child of running) child.kill("SIGKILL");
+  for (const [child, signal] of running) child.kill(signal);
 };
 process.once("exit", endAll);
 process.once("SIGTERM", () => {
@@ -23,17 +23,24 @@ export class Child {
   /** Standard output and standard error, as they came. */
   output = "";
 
-  constructor(t: TestContext, command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  /** `lastSignal` ends it with its test: one that it can hear where it has children of its own, which would outlive it. */
+  constructor(
+    t: TestContext,
+    command: string,
+    args: readonly string[],
+    env: NodeJS.ProcessEnv = {},
+    lastSignal: NodeJS.Signals = "SIGKILL",
+  ) {
     const { PATH, HOME } = process.env;
     this.process = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env: { PATH, HOME, TZ: "UTC", ...env } });
-    running.add(this.process);
+    running.set(this.process, lastSignal);
     this.process.once("exit", () => running.delete(this.process));
     for (const stream of [this.process.stdout, this.process.stderr]) {
       stream?.on("data", (chunk: Buffer) => {
         this.output += chunk.toString();
       });
     }
-    t.after(() => this.kill("SIGKILL"));
+    t.after(() => this.kill(lastSignal));
   }
 
   get isRunning(): boolean {
