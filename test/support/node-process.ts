@@ -18,14 +18,14 @@ export interface NodeProcess {
   logLines(text: string): Record<string, unknown>[];
 }
 
-/** Starts a node with `settings` over the defaults, and `env`; resolves once it is ready for clients. */
+/** Starts a node with `settings` over the defaults (ports are free ones), and `env`; resolves once it is ready for clients. */
 export async function startNodeProcess(
   t: TestContext,
   settings: Record<string, unknown>,
   env: NodeJS.ProcessEnv = {},
 ): Promise<NodeProcess> {
   const file = join(await temporaryFolder(t), "gateway.json");
-  const [port, adminPort] = [await freePort(), await freePort()];
+  const { port = await freePort(), adminPort = await freePort() } = settings as { port?: number; adminPort?: number };
   const defaults = { host: "127.0.0.1", maxMessagesPerMinute: 0, log: { level: "debug", format: "json" } };
   await writeFile(file, JSON.stringify({ ...defaults, ...settings, port, adminPort }));
   const program = ["--import", "tsx", join(project, "src/main.ts"), "serve", "--config", file];
