@@ -166,7 +166,12 @@ class Crowd {
   }
 
   async isReady(): Promise<void> {
-    await this.#child.printed(/"ready"/);
+    await until(
+      () => /"ready"/.test(this.#child.output) || !this.#child.isRunning,
+      () => `not everybody is subscribed: ${this.#child.output}`,
+      60_000,
+    );
+    assert.ok(this.#child.isRunning, this.#child.output);
   }
 
   /** Ends the load; resolves to what came of it. */
