@@ -166,12 +166,7 @@ class Crowd {
   }
 
   async isReady(): Promise<void> {
-    await until(
-      () => /"ready"/.test(this.#child.output) || !this.#child.isRunning,
-      () => `not everybody is subscribed: ${this.#child.output}`,
-      60_000,
-    );
-    assert.ok(this.#child.isRunning, this.#child.output);
+    await this.#child.printed(/"ready"/, 60_000);
   }
 
   /** Ends the load; resolves to what came of it. */

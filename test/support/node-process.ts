@@ -7,6 +7,9 @@ import { Child, freePort, temporaryFolder, until } from "./child.ts";
 
 const project = fileURLToPath(new URL("../..", import.meta.url));
 
+/** For a busy machine, on which a node compiles its sources first. */
+const startMs = 60_000;
+
 export interface NodeProcess {
   readonly port: number;
   readonly adminPort: number;
@@ -31,7 +34,7 @@ export async function startNodeProcess(
   const program = ["--import", "tsx", join(project, "src/main.ts"), "serve", "--config", file];
   const start = async (): Promise<Child> => {
     const child = new Child(t, process.execPath, program, env);
-    await child.printed(/"listening"/);
+    await child.printed(/"listening"/, startMs);
     await until(
       async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok,
       () => `not ready: ${child.output.slice(-2000)}`,
