@@ -191,7 +191,7 @@ export class Client<Channels extends ChannelMap = Record<string, unknown>> {
 
   #received(frame: Frame): void {
     this.#events.emit("frame", frame);
-    const reaction = this.#reactions.get(frame.action);
+    const reaction = this.#reactions[frame.action as string];
     // Of a later gateway: it answers nothing, and does not end a replay.
     if (reaction === undefined && frame.success !== false && frame.id === undefined) return;
     this.#subscriptions.passing(frame);
@@ -199,26 +199,23 @@ export class Client<Channels extends ChannelMap = Record<string, unknown>> {
     else if (!this.#outbox.answer(frame)) reaction?.(frame as never);
   }
 
-  readonly #reactions = new Map<unknown, (frame: never) => void>(
-    Object.entries({
-      message: (frame: Message) => this.#subscriptions.message(frame),
-      presence: (frame: PresenceChange) => {
-        this.#subscriptions.presence(frame);
-        this.#events.emit("presence", frame);
-      },
-      subscribe: (frame: Subscribed & { id?: FrameId }) => {
-        if (frame.id === undefined) this.#subscriptions.subscribedByServer(frame);
-      },
-      unsubscribe: (frame: { channel: string; id?: FrameId }) => {
-        if (frame.id === undefined) this.#subscriptions.ended(frame.channel, undefined);
-      },
-      reconnect: (frame: { retry_in_ms: number }) => this.#link.returnAfter(frame.retry_in_ms),
-      token_expiring: () => void this.#refresh(),
-      ping() {}, // the link answers
-      pong() {},
-      timeout() {},
-    }),
-  );
+  readonly #reactions: Readonly<Record<string, (frame: never) => void>> = {
+    __proto__: null as never, // or `constructor` would be an action
+    message: (frame: Message) => this.#subscriptions.message(frame),
+    presence: (frame: PresenceChange) => {
+      this.#subscriptions.presence(frame);
+      this.#events.emit("presence", frame);
+    },
+    subscribe: (frame: Subscribed & { id?: FrameId }) => {
+      if (frame.id === undefined) this.#subscriptions.subscribedByServer(frame);
+    },
+    unsubscribe: (frame: { channel: string; id?: FrameId }) => {
+      if (frame.id === undefined) this.#subscriptions.ended(frame.channel, undefined);
+    },
+    reconnect: (frame: { retry_in_ms: number }) => this.#link.returnAfter(frame.retry_in_ms),
+    token_expiring: () => void this.#refresh(),
+    ping() {}, // the link answers; it ends a replay, as any frame that is known
+  };
 
   #refused({ code, error: text, id, request, channel, retry_after: retryAfter }: Frame): void {
     const details = { request, channel, retryAfter } as object;
