@@ -31,12 +31,21 @@ export async function drainConnections(
   const startedMs = clock.nowMs();
   log.info({ connections: total, seconds }, "sending connections elsewhere");
   let due = 0; // with fractions
+  let tookMs = 0;
+  let stillMs = 0; // of it, what cannot be made up for
   while (remaining.length > 0) {
-    const byTheClock = (total * (clock.nowMs() - startedMs + stepMs)) / (steps * stepMs);
+    const elapsedMs = clock.nowMs() - startedMs;
+    stillMs += Math.max(0, elapsedMs - tookMs - catchUp * stepMs);
+    tookMs = elapsedMs;
+    const byTheClock = (total * (elapsedMs + stepMs)) / (steps * stepMs);
     due = Math.min(byTheClock, due + (catchUp * total) / steps, total);
     for (const connection of remaining.splice(total - Math.ceil(due))) sendElsewhere(connection, log);
     if (remaining.length > 0) await step();
   }
+  log.info(
+    { connections: total, tookMs: Math.round(tookMs), stillMs: Math.round(stillMs) },
+    "connections sent elsewhere",
+  );
 }
 
 /** By the global timer, which tests drive; that of `node:timers/promises` is out of their reach. */
