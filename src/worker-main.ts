@@ -9,6 +9,7 @@ import { Members } from "./channel/presence.ts";
 import { type Order, type Report, reportMs } from "./cluster/control.ts";
 import { createWebhookPipe } from "./cluster/webhook-pipe.ts";
 import { type Node, startNode } from "./gateway/gateway.ts";
+import { version } from "./gateway/version.ts";
 import { createLog, type Log } from "./log/log.ts";
 import { Health } from "./metrics/health.ts";
 
@@ -51,8 +52,10 @@ function obey(order: Order): void {
 }
 
 async function start(order: Order & { readonly kind: "start" }): Promise<void> {
-  const { config, worker } = order;
+  const { config, worker, release } = order;
   log = createLog(config.log).child({ worker });
+  if (release !== version)
+    log.warn({ release: version, supervisor: release }, "newer files are in place: restart the gateway to run them");
   bus = new WorkerBus(order.bus, { send: (message) => void process.send?.(message, undefined, {}, () => {}) });
   const members = new Members(order.bus.shards);
   const webhooks = createWebhookPipe(config.webhooks, log, (events, sent) => report({ kind: "events", events }, sent));

@@ -16,7 +16,7 @@ export interface BusStatus {
 export interface ShardObserver {
   /** It has a new epoch, and stands as `standing` says. */
   entered(shard: number): void;
-  /** A position without a record has been passed. */
+  /** A position has been passed where there is no record, or none that is applied. */
   moved(shard: number, position: StreamPosition): void;
 }
 
@@ -30,6 +30,8 @@ export interface BusFigures {
   readonly reconnects: number;
   /** Changes of a shard's epoch. */
   readonly epochs: number;
+  /** What was left out: records of an unknown kind or a newer version, and what is no entry at all. */
+  readonly skipped: { readonly kind: number; readonly version: number; readonly foreign: number };
 
   /** Of records that wait to be written, or for the answer. */
   readonly queueBytes: number;

@@ -2,14 +2,18 @@
  * A batch of records as the bytes of one stream entry, and back. Arrays, not maps: 86 ns a record to pack, against 186.
  *
  * An entry carries its writer's incarnation and a sequence that rises by one with every entry of that writer and shard:
- * an entry that was sent twice is dropped by readers, and one that is missing is noticed. The first element is the
- * version; kinds that a reader does not know are left out but keep their place, so that neighbouring releases agree on the
- * offsets of the others.
+ * an entry that was sent twice is dropped by readers, and one that is missing is noticed.
+ *
+ * The rule of releases: within a version, kinds may be added, and fields at the end of a record or of the entry. What a
+ * reader does not know is left out and keeps its place, so that neighbouring releases agree on the offsets of the others.
+ * The first five elements (version, epoch, writer, sequence, a list with a place for each record) are the same in every
+ * version. What the records of a newer one say is not known here; that some are missing is.
  */
 import { Packr, RESET_BUFFER_MODE } from "msgpackr";
 import type { Target } from "../protocol/messages.ts";
 import type { AnswerRecord, CommandRecord, LogRecord, Member } from "./bus.ts";
 
+/** Of what is written; it rises where an older reader would misread a record. A release reads a version before one writes it. */
 const version = 1;
 /** MessagePack's "array 32": a length in four bytes, most significant first. Source: the MessagePack specification. */
 const array32 = 0xdd;
@@ -18,7 +22,9 @@ export interface Entry {
   readonly epoch: string;
   readonly writer: string;
   readonly sequence: number;
-  /** `undefined`: of a kind that this release does not know. */
+  /** Of a newer version: none of its records can be read. */
+  readonly isNewer: boolean;
+  /** `undefined`: of a kind that this release does not know, or malformed. */
   readonly records: readonly (LogRecord | undefined)[];
 }
 
@@ -43,7 +49,7 @@ export function packRecord(record: LogRecord, originMs: number): Uint8Array {
 
 /** An entry of `count` records, which stand in `records` one behind the other. */
 export function packEntry(
-  { epoch, writer, sequence }: Omit<Entry, "records">,
+  { epoch, writer, sequence }: Pick<Entry, "epoch" | "writer" | "sequence">,
   count: number,
   records: Uint8Array,
 ): Buffer {
@@ -53,14 +59,18 @@ export function packEntry(
   return Buffer.concat([head.subarray(0, -1), length, records]);
 }
 
-/** `undefined` for bytes that are no entry of a version that this release can read. */
+/** `undefined` for bytes that are no entry. */
 export function decodeEntry(bytes: Uint8Array, monotonicOriginMs: number): Entry | undefined {
   try {
     const fields: unknown = packr.unpack(bytes);
-    if (!Array.isArray(fields) || fields[0] !== version) return undefined;
-    const [, epoch, writer, sequence, packed] = fields as [number, string, string, number, unknown[][]];
+    if (!Array.isArray(fields) || !isVersion(fields[0])) return undefined;
+    const [written, epoch, writer, sequence, packed] = fields as [number, string, string, number, unknown[][]];
     if (typeof epoch !== "string" || typeof writer !== "string" || !Number.isSafeInteger(sequence)) return undefined;
-    return { epoch, writer, sequence, records: packed.map((record) => decodeRecord(record, monotonicOriginMs)) };
+    const isNewer = written !== version;
+    const records = packed.map((record) =>
+      isNewer || record === null ? undefined : decodeRecord(record, monotonicOriginMs),
+    );
+    return { epoch, writer, sequence, isNewer, records };
   } catch {
     return undefined;
   }
@@ -166,6 +176,7 @@ function decodeExchange(fields: readonly unknown[]): CommandRecord | AnswerRecor
   return { kind: "command", channel, node, id, body, keptUntil: last };
 }
 
+const isVersion = (value: unknown): boolean => typeof value === "number" && value >= version;
 // A field that is not given is null in MessagePack.
 const isTextOrNone = (value: unknown): value is string | null | undefined => value == null || typeof value === "string";
 const isNumberOrNone = (value: unknown): value is number | null | undefined =>

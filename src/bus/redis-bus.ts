@@ -8,6 +8,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import type { StreamPosition } from "../protocol/messages.ts";
 import type { AppendFault, Apply, Bus, LogRecord } from "./bus.ts";
+import { BusCounts } from "./bus-counts.ts";
 import type { BusFigures, BusLog, BusStatus, ShardObserver } from "./bus-status.ts";
 import { CommandStore } from "./command-store.ts";
 import { Control } from "./control.ts";
@@ -27,6 +28,7 @@ const trimMs = 10_000;
 /** An entry of this node's own that has not come back for this long: the log cannot be read, whatever the sockets say. */
 const readerLagMaxMs = 5000;
 
+const skippedText = "the log holds what this release cannot read: it is skipped and counted";
 const nowhere: StreamPosition = { offset: "", epoch: "" };
 
 export class RedisBus implements Bus {
@@ -41,14 +43,7 @@ export class RedisBus implements Bus {
   readonly #membership: Membership;
   readonly #commands: CommandStore;
   readonly #writer: RecordWriter;
-  readonly #counts = {
-    entriesWritten: 0,
-    recordsWritten: 0,
-    entriesRead: 0,
-    writeFailures: 0,
-    readFailures: 0,
-    epochs: 0,
-  };
+  readonly #counts = new BusCounts();
   readonly #shards: Shard[] = [];
   readonly #queue = { bytes: 0 }; // of the records that wait to be written
   readonly #behind = new Set<Shard>(); // shards that have not read up to the present
@@ -185,7 +180,8 @@ export class RedisBus implements Bus {
       {
         apply: (record, position, ageMs) => {
           if (record.kind === "command") this.#commands.note(record);
-          else if (record.kind === "node_ended" && this.#membership.ended(record.node)) return;
+          else if (record.kind === "node_ended" && this.#membership.ended(record.node))
+            return this.observer?.moved(number, position);
           this.#apply?.("channel" in record ? record : { ...record, shard: number }, position, ageMs);
         },
         epochChanged: (reason, isOwn) => {
@@ -198,6 +194,10 @@ export class RedisBus implements Bus {
           if (isOwn) void this.#membership.callTheRoll(number, () => shard.epoch);
         },
         moved: (position) => this.observer?.moved(number, position),
+        skipped: (what) => {
+          this.#counts.skipped[what] += 1;
+          if (this.#counts.skipped[what] === 1) this.#log.warn({ stream: key, what }, skippedText);
+        },
         writeFailed: (error) => {
           this.#counts.writeFailures += 1;
           this.#troubles.begin(key, error);

@@ -19,6 +19,8 @@ export interface ReaderOptions {
 export interface ReaderEvents {
   /** An entry, each once. `ageMs`: how long ago it was written, while the past is read; else 0. */
   entry(entry: Entry, id: EntryId, ageMs: number): void;
+  /** What stands at `id` is no entry. */
+  foreign(): void;
   /** The log is not the one that was read so far: something may be missing. */
   broken(reason: string): void;
   /** An attempt to read failed; it is repeated. */
@@ -108,13 +110,14 @@ export class ShardReader {
     this.#cursor = id;
     this.#cursorBytes = bytes;
     const entry = bytes === undefined ? undefined : decodeEntry(bytes, this.#options.monotonicOriginMs);
-    if (entry === undefined) return; // not ours, or a later release's
-    const { writer, sequence } = entry;
+    if (entry === undefined) return this.#events.foreign();
+    const { writer, sequence, isNewer, records } = entry;
     // Of a writer that is met in the past, or read again after a break, the beginning may have been trimmed.
     const last = this.#sequences.get(writer) ?? (this.#isPresent ? 0 : sequence - 1);
     if (sequence <= last) return; // a second copy, or read again after a break
     const isCovered = this.#metSinceBreak?.has(writer) === false; // what it lacks was lost before the break, and told
     if (sequence > last + 1 && !isCovered) this.#broken("entries of a writer are missing");
+    if (isNewer && records.length > 0) this.#broken("an entry of a later release cannot be read here");
     this.#metSinceBreak?.add(writer);
     this.#sequences.delete(writer);
     this.#sequences.set(writer, sequence);

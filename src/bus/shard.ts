@@ -19,8 +19,10 @@ export interface ShardEvents {
   readonly apply: Apply;
   /** The shard has a new epoch: recoveries over this point fail. `isOwn`: it was this node that noticed the break. */
   epochChanged(reason: string, isOwn: boolean): void;
-  /** An entry without records has been passed. */
+  /** A position has been passed where there is no record, or none that is applied. */
   moved(position: StreamPosition): void;
+  /** A record was left out, of a kind or in a version that this release does not know; or a whole entry that is none. */
+  skipped(what: "kind" | "version" | "foreign"): void;
   writeFailed(error: Error): void;
   readFailed(error: Error): void;
   /** The past has been read. */
@@ -57,6 +59,7 @@ export class Shard {
     });
     this.#reader = new ShardReader(options, reading, {
       entry: (entry, id, ageMs) => this.#apply(entry, id, ageMs),
+      foreign: () => events.skipped("foreign"),
       broken: (reason) => this.#break(reason),
       failed: events.readFailed,
       caughtUp: () => this.#caughtUp(),
@@ -114,7 +117,7 @@ export class Shard {
     this.#reader.stop();
   }
 
-  #apply({ epoch, writer, sequence, records }: Entry, id: EntryId, ageMs: number): void {
+  #apply({ epoch, writer, sequence, isNewer, records }: Entry, id: EntryId, ageMs: number): void {
     if (this.#epoch === "") this.#epoch = epoch;
     else if (epoch > this.#epoch) this.#enter(epoch, "another node noticed a break", false);
     const prefix = offsetPrefix(id);
@@ -125,9 +128,12 @@ export class Shard {
     if (records.length === 0) this.#events.moved(this.tail());
     for (const [index, record] of records.entries()) {
       const offset = offsetOf(prefix, index);
+      const position = { offset, epoch: this.#epoch };
+      if (record === undefined) this.#events.skipped(isNewer ? "version" : "kind");
       // Who called the roll in the past has been answered.
       const isCounted = record !== undefined && (this.#hasBegun || record.kind !== "roll_call");
-      if (isCounted) this.#events.apply(record, { offset, epoch: this.#epoch }, ageMs);
+      if (isCounted) this.#events.apply(record, position, ageMs);
+      else this.#events.moved(position); // clients may stand here, on a node that knows the kind
       this.#tail = offset;
     }
     if (writer === this.#options.writer) {

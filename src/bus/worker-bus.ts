@@ -135,6 +135,7 @@ export class WorkerBus implements Bus {
   /** Takes a message of the supervisor. */
   receive(bytes: Uint8Array): void {
     const message = decodeDown(bytes);
+    if (message === undefined) return; // a later release's
     if (message.kind === "outcomes") {
       for (const { number, outcome } of message.outcomes) this.#settle(number, outcome);
       if (this.#waiting.size === 0) this.#answered();

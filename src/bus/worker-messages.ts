@@ -2,7 +2,8 @@
  * What a worker and the process that holds its log say to each other, as bytes: packed arrays, which cost half of what
  * the same objects do over IPC, and a message for all workers is packed once.
  *
- * Both ends are of one release and one machine, so there is no version.
+ * Both ends are of one release, but for a worker that was started when newer files had been put in place: as in the log,
+ * what a reader does not know is left out.
  */
 import { Packr } from "msgpackr";
 import type { StreamPosition } from "../protocol/messages.ts";
@@ -23,6 +24,11 @@ export type UpMessage =
   | { readonly kind: "attach" }
   /** To be appended in this order; `first` is the number of the first one, the others follow. */
   | { readonly kind: "append"; readonly first: number; readonly records: readonly LogRecord[] };
+
+/** As it arrives; `undefined`: a record of a kind that this release does not know. */
+export type ReceivedUp =
+  | Extract<UpMessage, { kind: "attach" }>
+  | { readonly kind: "append"; readonly first: number; readonly records: readonly (LogRecord | undefined)[] };
 
 /** To a worker. */
 export type DownMessage =
@@ -68,19 +74,22 @@ export function encodeUp(message: UpMessage): Uint8Array {
   return packr.pack([1, message.first, message.records.map((record) => encodeRecord(record, originMs))]);
 }
 
-export function decodeUp(bytes: Uint8Array): UpMessage {
-  const [kind, first, records] = packr.unpack(bytes) as [number, number, unknown[][]];
-  if (upKinds[kind] === "attach") return { kind: "attach" };
-  return { kind: "append", first, records: records.map(decode) };
+/** `undefined` for a message that this release does not know. */
+export function decodeUp(bytes: Uint8Array): ReceivedUp | undefined {
+  const [number, first, records] = packr.unpack(bytes) as [number, number, unknown[][]];
+  const kind = upKinds[number];
+  if (kind === "append") return { kind, first, records: records.map((fields) => decodeRecord(fields, originMs)) };
+  return kind && { kind };
 }
 
 export function encodeDown(message: DownMessage): Uint8Array {
   return packr.pack([downKinds.indexOf(message.kind), ...fieldsOf(message)]);
 }
 
-export function decodeDown(bytes: Uint8Array): DownMessage {
+/** `undefined` for a message that this release does not know; records that it does not know are left out. */
+export function decodeDown(bytes: Uint8Array): DownMessage | undefined {
   const [number, ...fields] = packr.unpack(bytes) as [number, ...unknown[]];
-  const kind = downKinds[number]!;
+  const kind = downKinds[number];
   switch (kind) {
     case "records":
       return { kind, placed: decodePlaced(fields as PlacedFields) };
@@ -107,12 +116,15 @@ export function decodeDown(bytes: Uint8Array): DownMessage {
       return { kind, floors: fields[0] as [string, string][] };
     case "past": {
       const [agesMs, ...placed] = fields as [number[], ...PlacedFields];
-      return { kind, placed: decodePlaced(placed), agesMs };
+      const known = agesMs.filter((_, i) => decodeRecord(placed[0][i]!, originMs) !== undefined);
+      return { kind, placed: decodePlaced(placed), agesMs: known };
     }
     case "present":
       return { kind };
     case "number":
       return { kind, number: fields[0] as number };
+    default:
+      return undefined;
   }
 }
 
@@ -153,10 +165,12 @@ function encodePlaced(placed: readonly Placed[]): PlacedFields {
 }
 
 function decodePlaced([records, offsets, epochs]: PlacedFields): Placed[] {
-  return records.map((fields, i) => ({
-    record: decode(fields),
-    position: { offset: offsets[i]!, epoch: epochAt(epochs, i) },
-  }));
+  const placed: Placed[] = [];
+  for (let i = 0; i < records.length; i += 1) {
+    const record = decodeRecord(records[i]!, originMs);
+    if (record !== undefined) placed.push({ record, position: { offset: offsets[i]!, epoch: epochAt(epochs, i) } });
+  }
+  return placed;
 }
 
 /** One text where all are in the same epoch, as nearly always. */
@@ -171,6 +185,3 @@ const epochAt = (epochs: string | readonly string[], i: number): string =>
 const refused: StreamPosition = { offset: "", epoch: "" };
 const outcomeOf = (offset: string, epoch: string): StreamPosition | AppendFault =>
   offset === "" ? "unavailable" : { offset, epoch };
-
-/** Both ends know every kind of record. */
-const decode = (fields: unknown[]): LogRecord => decodeRecord(fields, originMs)!;

@@ -42,12 +42,15 @@ export class WorkerSeat {
   receive(bytes: Uint8Array): void {
     if (this.#state === "gone") return; // its end may stand in the log already: nothing of it may follow
     const message = decodeUp(bytes);
+    if (message === undefined) return; // a later release's
     if (message.kind === "attach") return this.#link.asked();
     for (const [i, record] of message.records.entries()) {
-      this.#source.append(record, (outcome) => {
+      const done = (outcome: StreamPosition | AppendFault): void => {
         this.#outcomes.push({ number: message.first + i, outcome });
         this.#schedule();
-      });
+      };
+      if (record === undefined) done("unavailable");
+      else this.#source.append(record, done);
     }
   }
 

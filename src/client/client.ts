@@ -191,13 +191,16 @@ export class Client<Channels extends ChannelMap = Record<string, unknown>> {
 
   #received(frame: Frame): void {
     this.#events.emit("frame", frame);
+    const reaction = this.#reactions[frame.action as string];
+    // Of a later gateway: it answers nothing, and does not end a replay.
+    if (reaction === undefined && frame.success !== false && frame.id === undefined) return;
     this.#subscriptions.passing(frame);
     if (frame.success === false) this.#refused(frame);
-    else if (this.#outbox.answer(frame)) return;
-    else this.#reactions[frame.action as string]?.(frame as never);
+    else if (!this.#outbox.answer(frame)) reaction?.(frame as never);
   }
 
   readonly #reactions: Readonly<Record<string, (frame: never) => void>> = {
+    __proto__: null as never, // or `constructor` would be an action
     message: (frame: Message) => this.#subscriptions.message(frame),
     presence: (frame: PresenceChange) => {
       this.#subscriptions.presence(frame);
@@ -211,6 +214,7 @@ export class Client<Channels extends ChannelMap = Record<string, unknown>> {
     },
     reconnect: (frame: { retry_in_ms: number }) => this.#link.returnAfter(frame.retry_in_ms),
     token_expiring: () => void this.#refresh(),
+    ping() {}, // the link answers; it ends a replay, as any frame that is known
   };
 
   #refused({ code, error: text, id, request, channel, retry_after: retryAfter }: Frame): void {

@@ -11,6 +11,8 @@ export interface Frame {
 
 export interface Welcome {
   readonly action: "welcome";
+  /** Version of the wire protocol: 1. */
+  readonly protocol?: number;
   readonly connection_id: number;
   /** Seconds. */
   readonly heartbeat_interval: number;

@@ -120,6 +120,7 @@ export class Link {
     let frame: Frame;
     try {
       frame = this.#options.format.decode(data) as Frame;
+      if (Object(frame) !== frame) throw frame; // a number, say, or null
     } catch (cause) {
       return this.#events.failed(new TidegateError("invalid_message", "the gateway sent no frame", { cause }));
     }

@@ -10,8 +10,17 @@ import type { WebhookEvent } from "../webhooks/event.ts";
 
 /** To a worker. */
 export type Order =
-  /** The first one, for one that is up: become worker `worker`, with the supervisor's configuration, not what the file says by now. */
-  | { readonly kind: "start"; readonly worker: number; readonly config: Config; readonly bus: WorkerBusOptions }
+  /**
+   * The first one, for one that is up: become worker `worker`, with the supervisor's configuration, not what the file says
+   * by now. `release`: the supervisor's.
+   */
+  | {
+      readonly kind: "start";
+      readonly worker: number;
+      readonly release: string;
+      readonly config: Config;
+      readonly bus: WorkerBusOptions;
+    }
   /** What stands in the way of all workers, as /readyz is to say it; "" for nothing. */
   | { readonly kind: "obstacle"; readonly reason: string }
   /** Read the certificate files again. */

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type AuthSetupCode, AuthSetupError } from "../auth/auth-setup-error.ts";
 import type { WorkerBusOptions } from "../bus/worker-bus.ts";
 import type { Config } from "../config/config-schema.ts";
+import { version } from "../gateway/version.ts";
 import type { Log } from "../log/log.ts";
 import type { Health } from "../metrics/health.ts";
 import type { MetricSnapshot } from "../metrics/metric.ts";
@@ -113,7 +114,8 @@ export class Workers {
   #fork(number: number, place: Place): void {
     const { sharedLog, log, config } = this.#parts;
     const bus: WorkerBusOptions = { ...sharedLog.workerBus, incarnation: randomBytes(6).toString("base64url") };
-    const life = new WorkerProcess({ kind: "start", worker: number, config, bus }, sharedLog.hub, sharedLog.lease, {
+    const start = { kind: "start", worker: number, release: version, config, bus } as const;
+    const life = new WorkerProcess(start, sharedLog.hub, sharedLog.lease, {
       listening: () => {
         log.info({ worker: number, workerPid: life.pid, node: life.incarnation }, "worker ready");
         life.order({ kind: "obstacle", reason: this.#toldObstacle });

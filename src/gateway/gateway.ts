@@ -227,7 +227,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
       await setTimeout(delaySeconds * 1000);
       isDraining = true;
       server.closeListener();
-      await drainConnections(connections, seconds);
+      await drainConnections(connections, seconds, { clock, log });
       // Members who come back to another node in time were never gone.
       await setTimeout(bus.isShared && members.isHolding(bus.incarnation) ? returnMs : closingMs);
       await close();

@@ -10,6 +10,7 @@ export interface BusSource {
   readonly readFailures: number;
   readonly reconnects: number;
   readonly epochs: number;
+  readonly skipped: Readonly<Record<"kind" | "version" | "foreign", number>>;
 
   readonly queueBytes: number;
   readonly lagMs: number;
@@ -35,6 +36,11 @@ export function busCatalogue(read: () => BusSource): readonly LiveMetric[] {
       "tidegate_bus_epoch_changes_total",
       "Breaks of the log: recoveries over them are refused, for messages may be missing.",
       () => read().epochs,
+    ),
+    counter(
+      "tidegate_bus_skipped_total",
+      "What is in the log and cannot be read by this release: records of an unknown kind, records of a newer version, foreign entries.",
+      () => labelled("what", { ...read().skipped }),
     ),
     gauge("tidegate_bus_queue_bytes", "Records that wait for Redis, in bytes.", "sum", () => read().queueBytes),
     gauge(

@@ -7,6 +7,9 @@
 import type { FrameId } from "./frame-id.ts";
 import type { Refusal } from "./refusal.ts";
 
+/** Of the wire protocol, as in the subprotocols `tidegate.json.v1`: another one is another language. */
+export const protocolVersion = 1;
+
 /** Where a client stands in a channel with history: the last message that it has, in which life of the log. */
 export interface StreamPosition {
   readonly offset: string;

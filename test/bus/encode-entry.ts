@@ -4,7 +4,7 @@ import type { Entry } from "../../src/bus/entry-codec.ts";
 
 /** The bytes of an entry, as a writer makes them. */
 export function encodeEntry(
-  { epoch, writer, sequence, records }: Entry & { readonly records: readonly LogRecord[] },
+  { epoch, writer, sequence, records }: Omit<Entry, "isNewer"> & { readonly records: readonly LogRecord[] },
   monotonicOriginMs: number,
 ): Buffer {
   const batch = new EntryBatch<undefined>();

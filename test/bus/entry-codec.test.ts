@@ -34,7 +34,7 @@ const records: LogRecord[] = [
   { kind: "vacated", channel: "chat.room", node: "abc" },
 ];
 
-const entry = { epoch: "e1", writer: "node", sequence: 7, records };
+const entry = { epoch: "e1", writer: "node", sequence: 7, isNewer: false, records };
 const encode = (value: unknown): Buffer => pack(value);
 
 describe("An entry", () => {
@@ -101,6 +101,7 @@ describe("An entry", () => {
     ["a vacated channel whose name is a number", [33, 7, "node"]],
     ["a text", "0"],
     ["a number", 0],
+    ["nothing", null],
   ];
   for (const [what, fields] of malformed) {
     it(`leaves out a record that is malformed, and keeps the others: ${what}`, () => {
@@ -113,15 +114,32 @@ describe("An entry", () => {
     });
   }
 
-  it("is skipped where its version is another one, or it is no entry at all", () => {
+  it("has fields behind those that are known, in a record and at its own end, which are passed over", () => {
+    const packed = unpack(encodeEntry(entry, 0)) as [number, string, string, number, unknown[][]];
+    const extended = packed.with(
+      4,
+      packed[4].map((fields) => [...fields, "new", { more: [1] }]),
+    );
+    assert.deepEqual(decodeEntry(encode([...extended, "of a later release"]), 0), entry);
+  });
+
+  it("of a newer version tells its head, and a place for each record, none of which is read", () => {
+    const [, ...rest] = unpack(encodeEntry(entry, 0)) as unknown[];
+    const decoded = decodeEntry(encode([2, ...rest, { more: true }]), 0);
+    assert.deepEqual(decoded, { ...entry, isNewer: true, records: records.map(() => undefined) });
+  });
+
+  it("is nothing where there is no entry", () => {
     const packed = unpack(encodeEntry(entry, 0)) as unknown[];
     const foreign = [
-      encode([2, ...packed.slice(1)]),
+      encode([0, ...packed.slice(1)]),
+      encode(["1", ...packed.slice(1)]),
+      encode([2, "e1", "node", 7]),
+      encode([2, "e1", "node", 7, { of: "a version" }]),
       encode({ epoch: "e1" }),
       encode([1]),
       encode([1, "e1", "node", "7", []]),
       encode([1, "e1", "node", 7, "records"]),
-      encode([1, "e1", "node", 7, [null]]),
       Buffer.from(""),
       Buffer.from("plain text"),
       Buffer.from([0xc1, 0xff]),

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { describe, it, type TestContext } from "node:test";
+import { systemClock } from "../../src/clock/clock.ts";
+import type { Connections } from "../../src/connection/connections.ts";
 import { drainConnections } from "../../src/gateway/drain.ts";
-import { fakeConnections } from "../connection/fakes.ts";
+import { fakeConnections, ManualClock } from "../connection/fakes.ts";
 import { handshakeText, RawClient } from "../socket/raw-client.ts";
 import { connect } from "../support/client.ts";
 import { startTestGateway } from "../support/gateway.ts";
@@ -12,6 +14,24 @@ const settle = async (): Promise<void> => {
   for (let i = 0; i < 20; i += 1) await Promise.resolve();
 };
 
+const quiet = { debug() {}, info() {} };
+
+/** A drain whose clock and timer the test drives. */
+function drivenDrain(t: TestContext, connections: Connections, seconds: number) {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const clock = new ManualClock();
+  const draining = drainConnections(connections, seconds, { clock, log: quiet });
+  /** Ends a step, `ms` after the one before, and returns how many it sent away. */
+  const step = async (ms = 50): Promise<number> => {
+    const before = connections.count;
+    clock.ms += ms;
+    t.mock.timers.tick(ms);
+    await settle();
+    return before - connections.count;
+  };
+  return { draining, step };
+}
+
 describe("drainConnections", () => {
   for (const [count, seconds] of [
     [100, 10],
@@ -21,24 +41,21 @@ describe("drainConnections", () => {
     [1, 60],
   ] as const) {
     it(`sends ${count} away evenly over ${seconds} s, and resolves with the last`, async (t) => {
-      t.mock.timers.enable({ apis: ["setTimeout"] });
       const { connections, open } = fakeConnections();
       for (let i = 0; i < count; i += 1) open();
+      const { draining, step } = drivenDrain(t, connections, seconds);
       let isDone = false;
-      const draining = drainConnections(connections, seconds).then(() => {
+      const done = draining.then(() => {
         isDone = true;
       });
+      await settle();
       const steps = seconds * 20;
-      const closedInStep: number[] = [];
-      let before: number = count;
-      for (let step = 0; step < steps; step += 1) {
-        await settle();
-        closedInStep.push(before - connections.count);
-        before = connections.count;
-        assert.equal(isDone, connections.count === 0, `step ${step}`);
-        t.mock.timers.tick(50);
+      const closedInStep = [count - connections.count];
+      for (let i = 1; i < steps; i += 1) {
+        assert.equal(isDone, connections.count === 0, `step ${i}`);
+        closedInStep.push(await step());
       }
-      await draining;
+      await done;
       assert.equal(connections.count, 0);
       assert.ok(
         Math.max(...closedInStep) <= Math.ceil(count / steps),
@@ -47,10 +64,32 @@ describe("drainConnections", () => {
     });
   }
 
+  it("is not late for timers that come late: the window ends by the clock", async (t) => {
+    const { connections, open } = fakeConnections();
+    for (let i = 0; i < 1000; i += 1) open();
+    const { draining, step } = drivenDrain(t, connections, 10);
+    for (let ms = 0; ms < 9950; ms += 62) await step(62);
+    assert.equal(connections.count, 0);
+    await draining;
+  });
+
+  it("makes up at twice the pace, and no faster, for a time in which the process stood still", async (t) => {
+    const { connections, open } = fakeConnections();
+    for (let i = 0; i < 1000; i += 1) open();
+    const { draining, step } = drivenDrain(t, connections, 10); // 5 in a step
+    assert.equal(await step(), 5);
+    const after = [await step(2000)];
+    while (after.at(-1) === 10) after.push(await step());
+    assert.equal(after.length, 40, "half of the steps that it lost, and as many again meanwhile");
+    assert.equal(await step(), 5);
+    while (connections.count > 0) assert.ok((await step()) <= 10);
+    await draining;
+  });
+
   it("sends all away at once for 0 s", async () => {
     const { connections, open } = fakeConnections();
     for (let i = 0; i < 50; i += 1) open();
-    const draining = drainConnections(connections, 0);
+    const draining = drainConnections(connections, 0, { clock: systemClock, log: quiet });
     assert.equal(connections.count, 0);
     await draining;
   });
@@ -58,7 +97,7 @@ describe("drainConnections", () => {
   it("tells each when to come back, each a time of its own within a second, then closes it with 1001", async () => {
     const { connections, counters, open } = fakeConnections();
     const sockets = Array.from({ length: 100 }, () => open().socket);
-    await drainConnections(connections, 0);
+    await drainConnections(connections, 0, { clock: systemClock, log: quiet });
     const times = sockets.map(({ frames }) => {
       assert.deepEqual(Object.keys(frames[0] ?? {}), ["action", "retry_in_ms"]);
       assert.equal(frames.length, 1);
@@ -71,17 +110,13 @@ describe("drainConnections", () => {
   });
 
   it("passes over those who have gone by themselves, and those who are being closed", async (t) => {
-    t.mock.timers.enable({ apis: ["setTimeout"] });
     const { connections, open } = fakeConnections();
     const opened = Array.from({ length: 10 }, () => open());
-    const draining = drainConnections(connections, 1);
+    const { draining, step } = drivenDrain(t, connections, 1);
     for (const { socket } of opened.slice(0, 5)) if (socket.closed === undefined) socket.close();
     const slow = opened[5]!;
     slow.connection.closing = "slow_consumer";
-    for (let i = 0; i < 25; i += 1) {
-      await settle();
-      t.mock.timers.tick(50);
-    }
+    for (let i = 0; i < 25; i += 1) await step();
     await draining;
     assert.deepEqual([slow.socket.frames, slow.socket.closed], [[], undefined]);
     assert.deepEqual([...connections], [slow.connection]);

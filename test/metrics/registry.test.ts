@@ -44,6 +44,7 @@ function createSources(node = "a") {
 const bus = {
   ...{ entriesWritten: 1, recordsWritten: 20, entriesRead: 3, writeFailures: 4, readFailures: 5 },
   ...{ reconnects: 6, epochs: 7, queueBytes: 8, lagMs: 9500, unreadEntries: 10, isLeased: true },
+  skipped: { kind: 11, version: 12, foreign: 13 },
 };
 
 const receiver = { queued: 2, oldestSeconds: 3.5, deadLetters: 4 };
@@ -110,6 +111,9 @@ describe("the text of /metrics", () => {
       'tidegate_bus_failures_total{operation="read"}': 5,
       tidegate_bus_reconnects_total: 6,
       tidegate_bus_epoch_changes_total: 7,
+      'tidegate_bus_skipped_total{what="kind"}': 11,
+      'tidegate_bus_skipped_total{what="version"}': 12,
+      'tidegate_bus_skipped_total{what="foreign"}': 13,
       tidegate_bus_queue_bytes: 8,
       tidegate_bus_reader_lag_seconds: 9.5,
       tidegate_bus_unread_entries: 10,

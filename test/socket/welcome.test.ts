@@ -21,6 +21,7 @@ describe("The welcome frame", () => {
       const { session, node, ...rest } = client.frames[0]!;
       assert.deepEqual(rest, {
         action: "welcome",
+        protocol: 1,
         heartbeat_interval: 25,
         connection_id: 1,
         authenticated: false,
@@ -42,6 +43,7 @@ describe("The welcome frame", () => {
     const { session, node, expires_in, ...rest } = client.frames[0]!;
     assert.deepEqual(rest, {
       action: "welcome",
+      protocol: 1,
       heartbeat_interval: 25,
       connection_id: 1,
       authenticated: true,

@@ -4,7 +4,17 @@
  * A message that is missing is announced where the client was told so before the next one: by `recovered:false`, or by a
  * message of a new epoch. Anything else that is missing is a silent loss.
  */
-import type { ChatClient } from "./chat-client.ts";
+/** A client, as far as it is counted: `ChatClient`, or any other that notes the same. */
+export interface Participant {
+  readonly name: string;
+  readonly channel: string;
+  /** Messages in the order in which they came; each is `name:n` of its publisher. */
+  readonly received: readonly { readonly text: string; readonly epoch: string }[];
+  /** How many messages had come when it was told that some may be missing. */
+  readonly breaks: readonly number[];
+  /** What it published and was acknowledged. */
+  readonly acknowledged: ReadonlySet<string>;
+}
 
 export interface Account {
   readonly published: number;
@@ -23,7 +33,7 @@ export interface Account {
 }
 
 /** Adds up `readers`, all of whom were subscribed before anybody published, and `writers`, who are done. */
-export function account(readers: readonly ChatClient[], writers: readonly ChatClient[]): Account {
+export function account(readers: readonly Participant[], writers: readonly Participant[]): Account {
   const result: Account = {
     published: writers.reduce((sum, { acknowledged }) => sum + acknowledged.size, 0),
     delivered: readers.reduce((sum, { received }) => sum + received.length, 0),
@@ -46,7 +56,7 @@ export function account(readers: readonly ChatClient[], writers: readonly ChatCl
   return result;
 }
 
-function add(result: Account, reader: ChatClient, writers: readonly ChatClient[]): void {
+function add(result: Account, reader: Participant, writers: readonly Participant[]): void {
   const { channel, name, received } = reader;
   const acknowledged = writers.filter((writer) => writer.channel === channel);
   const known = new Set(acknowledged.flatMap((writer) => [...writer.acknowledged]));
@@ -67,7 +77,7 @@ function add(result: Account, reader: ChatClient, writers: readonly ChatClient[]
 }
 
 /** Whether the client was told of a break between the messages around `text` that it has of the same publisher. */
-function isTold({ received, breaks }: ChatClient, text: string): boolean {
+function isTold({ received, breaks }: Participant, text: string): boolean {
   const [publisher = "", number] = text.split(":");
   const numberOf = (other: string): number =>
     other.startsWith(`${publisher}:`) ? Number(other.split(":")[1]) : Number.NaN;

@@ -5,6 +5,9 @@ import type { TestContext } from "node:test";
 import { Child, freePort, temporaryFolder, until } from "./child.ts";
 import { gatewayProgram } from "./gateway-program.ts";
 
+/** For a busy machine, on which a node compiles its sources first. */
+const startMs = 60_000;
+
 export interface NodeProcess {
   readonly port: number;
   readonly adminPort: number;
@@ -16,20 +19,20 @@ export interface NodeProcess {
   logLines(text: string): Record<string, unknown>[];
 }
 
-/** Starts a node with `settings` over the defaults, and `env`; resolves once it is ready for clients. */
+/** Starts a node with `settings` over the defaults (ports are free ones), and `env`; resolves once it is ready for clients. */
 export async function startNodeProcess(
   t: TestContext,
   settings: Record<string, unknown>,
   env: NodeJS.ProcessEnv = {},
 ): Promise<NodeProcess> {
   const file = join(await temporaryFolder(t), "gateway.json");
-  const [port, adminPort] = [await freePort(), await freePort()];
+  const { port = await freePort(), adminPort = await freePort() } = settings as { port?: number; adminPort?: number };
   const defaults = { host: "127.0.0.1", maxMessagesPerMinute: 0, log: { level: "debug", format: "json" } };
   await writeFile(file, JSON.stringify({ ...defaults, ...settings, port, adminPort }));
   const program = [...gatewayProgram, "serve", "--config", file];
   const start = async (): Promise<Child> => {
     const child = new Child(t, process.execPath, program, env);
-    await child.printed(/"listening"/);
+    await child.printed(/"listening"/, startMs);
     await until(
       async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok,
       () => `not ready: ${child.output.slice(-2000)}`,
