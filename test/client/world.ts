@@ -24,10 +24,12 @@ export class World {
     return {
       now: () => this.nowMs,
       random: this.random,
-      setTimeout: (run, ms) => this.in(ms, run),
-      clearTimeout: (timer) => {
-        const at = this.#timers.indexOf(timer as Timer);
-        if (at !== -1) this.#timers.splice(at, 1);
+      after: (ms, run) => {
+        const timer = this.in(ms, run);
+        return () => {
+          const at = this.#timers.indexOf(timer);
+          if (at !== -1) this.#timers.splice(at, 1);
+        };
       },
       watch: (changed) => {
         this.#changed = changed;
