@@ -81,7 +81,7 @@ export class World {
 
 /** Promises that are due: chains in the client are shorter than this. */
 async function settle(): Promise<void> {
-  for (let i = 0; i < 5; i += 1) await undefined;
+  for (let i = 0; i < 10; i += 1) await undefined;
 }
 
 function mulberry32(seed: number): () => number {
