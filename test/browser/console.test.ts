@@ -172,6 +172,9 @@ describe("The console in Chromium", { concurrency: 2 }, () => {
     const page = await open();
     await eventually(async () => (await fieldOf(page, "#log-figures", "Lease")) === "held", "a lease");
     assert.equal(await fieldOf(page, "#log-figures", "Where"), "Redis");
+    const onItsWay = page.locator(".chart", { hasText: "On its way through Redis" });
+    await onItsWay.locator("b", { hasText: /s$/ }).waitFor();
+    assert.equal(await page.locator(".chart canvas").count(), 6);
     await ready(page);
     await redis.stop("SIGKILL");
     await page.locator("#status", { hasText: "Not ready: Redis: " }).waitFor();
@@ -211,8 +214,9 @@ describe("The console in Chromium", { concurrency: 2 }, () => {
       assert.equal(await isTooWide(page), false, name);
     }
     const parts = {
-      browser: `WebSocket("${gateway.url}")`,
-      react: "useEffect",
+      page: `${gateway.adminUrl}/tidegate.min.js`,
+      module: `createClient("${gateway.url}")`,
+      react: "useChannel",
       curl: `${gateway.adminUrl}/api/v1/publish`,
     };
     for (const [name, part] of Object.entries(parts)) {
