@@ -125,7 +125,10 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
 
   const guardNeeds = { ...state, connections, isRevoked, log: outsiderLog };
   const guard = await startGuard(config, parts.hooks, guardNeeds);
-  const keys = await createTokenVerifier(config.auth, log);
+  const keys = await createTokenVerifier(config.auth, log).catch(async (error: unknown) => {
+    await guard.stop();
+    throw error;
+  });
   const verifier = refusingRevoked(keys, revocations);
 
   const limits = new Limits(config, slots.capacity);
@@ -183,9 +186,10 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
     health,
     subscriptionChanged,
   });
-  const port = await listening.catch((error: unknown) => {
+  const port = await listening.catch(async (error: unknown) => {
     server.closeAll();
     keys.stop();
+    await guard.stop();
     throw error;
   });
 
