@@ -125,10 +125,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
 
   const guardNeeds = { ...state, connections, isRevoked, log: outsiderLog };
   const guard = await startGuard(config, parts.hooks, guardNeeds);
-  const keys = await createTokenVerifier(config.auth, log).catch(async (error: unknown) => {
-    await guard.stop();
-    throw error;
-  });
+  const keys = await createTokenVerifier(config.auth, log);
   const verifier = refusingRevoked(keys, revocations);
 
   const limits = new Limits(config, slots.capacity);

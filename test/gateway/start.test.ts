@@ -24,13 +24,10 @@ describe("startGateway", () => {
     await startTestGateway(t, { port });
   });
 
-  it("ends what it had begun, where its port is taken or its keys cannot be had", async (t) => {
+  it("ends what it had begun, where its port is taken", async (t) => {
     const stopped = t.mock.method(Callouts.prototype, "stop"); // seen from outside only once a backend was asked
     await assert.rejects(startTestGateway(t, { port: await takenPort(t) }), { code: "EADDRINUSE" });
     assert.equal(stopped.mock.callCount(), 1);
-    const keys = [{ algorithm: "RS256", publicKeyFile: "/nowhere.pem" }];
-    await assert.rejects(startTestGateway(t, { auth: { keys } }), /nowhere/);
-    assert.equal(stopped.mock.callCount(), 2);
   });
 
   it("rejects for an address that this machine does not have", async (t) => {

@@ -48,8 +48,8 @@ export class Child {
     await ended;
   }
 
-  /** Resolves once `pattern` was printed; rejects where the program ended without it, or took more than 20 s. */
-  async printed(pattern: RegExp): Promise<void> {
+  /** Resolves once `pattern` was printed; rejects where the program ended without it, or took more than `withinMs`. */
+  async printed(pattern: RegExp, withinMs = untilMs): Promise<void> {
     await until(
       () => {
         if (pattern.test(this.output)) return true;
@@ -57,6 +57,7 @@ export class Child {
         return false;
       },
       () => `no ${pattern} from ${this.process.spawnfile}: ${this.output.slice(-2000)}`,
+      withinMs,
     );
   }
 }
