@@ -149,8 +149,8 @@ export const code = `<section id="view-code" hidden>
     <h1 tabindex="-1">Code</h1>
     <label>for <input id="snippet-channel" value="chat.room.1" aria-label="Channel" autocomplete="off" spellcheck="false"></label>
   </div>
-  <p class="note">Save the page as a file and open it, or put the modules into your project after
-  <code>npm install</code> of this gateway's folder, which is the package <code>tidegate</code>.</p>
+  <p class="note">Save the page as a file and open it. The modules go into a project with the package <code>tidegate</code>:
+  <code>npm install --install-links</code> and the gateway's folder.</p>
   ${snippet("page", "Page")}
   ${snippet("module", "Module")}
   ${snippet("react", "React")}

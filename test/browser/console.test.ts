@@ -227,5 +227,10 @@ describe("The console in Chromium", { concurrency: 2 }, () => {
     await page.goto(`${gateway.adminUrl}/#/connections/${client.connectionId}`);
     await page.locator("#connection-channels a").waitFor();
     assert.equal(await isTooWide(page), false, "a connection");
+    await page.goto(`${gateway.adminUrl}/api`);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+    assert.equal(await isTooWide(page), false, "the server API");
+    await page.getByRole("link", { name: "The console" }).click();
+    await ready(page);
   });
 });
