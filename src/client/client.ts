@@ -99,6 +99,7 @@ export class Client<Channels extends ChannelMap = Record<string, unknown>> {
     });
   }
 
+  /** Connects, at once where it waits for its next attempt; needed only after `disconnect()` or `autoConnect: false`. */
   connect(): void {
     this.#link.start();
   }
@@ -145,7 +146,7 @@ export class Client<Channels extends ChannelMap = Record<string, unknown>> {
   authenticate(token: TokenSource): Promise<Authenticated> {
     this.#tokens.replace(token);
     const reply = this.#tokens.get().then((text) => this.#ask<Authenticated>("authenticate", { token: text }, true));
-    reply.catch(() => {}); // as above
+    reply.catch(() => {}); // whoever does not wait for it hears of a refusal as an `error`
     return reply;
   }
 
@@ -212,11 +213,11 @@ export class Client<Channels extends ChannelMap = Record<string, unknown>> {
 
   #refused({ code, error: text, id, request, channel, retry_after: retryAfter }: Frame): void {
     const details = { request, channel, retryAfter } as object;
-    const error = new TidegateError(code as ClientErrorCode, String(text), details);
+    const error = new TidegateError(code as ClientErrorCode, text as string, details);
     if (this.#outbox.refuse(error, id)) return; // told by then
     this.#failed(error);
     if (id === undefined && request === "subscribe" && code !== "rate_limit")
-      this.#subscriptions.ended(String(channel), error); // a right has ended
+      this.#subscriptions.ended(channel as string, error); // a right has ended
   }
 
   /** Gets a new token from the function, where there is one, and shows it. */

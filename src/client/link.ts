@@ -104,13 +104,13 @@ export class Link {
       this.#socket = socket;
       socket.binaryType = "arraybuffer";
       socket.onmessage = ({ data }) => isCurrent() && this.#receive(data);
-      let why = "";
+      let why = ""; // browsers do not say
       socket.onerror = ({ message = "" }) => {
-        why = message;
-      }; // `onclose` follows; browsers do not say why
+        why = message; // `onclose` follows
+      };
       socket.onclose = ({ code, reason }) => isCurrent() && this.#ended(code, reason || why);
-    } catch (cause) {
-      if (isCurrent()) this.#ended(lostCode, String(cause)); // no token, or one that cannot travel
+    } catch {
+      if (isCurrent()) this.#ended(lostCode, "no token to send"); // never the token itself
     }
   }
 

@@ -84,6 +84,10 @@ describe("The console in Chromium", { concurrency: 2 }, () => {
     await page.keyboard.press("Enter");
     assert.deepEqual(await client.close(), { code: 4503, reason: "time to go" });
     await page.getByText("This connection is closed.").waitFor();
+    assert.equal(await page.locator("#connection-cards").isVisible(), true, "what it was");
+    await page.evaluate(`location.hash = "#/connections/${client.connectionId! + 1000}"`);
+    await page.getByText("This connection is closed.").waitFor();
+    assert.equal(await page.locator("#connection-cards").isVisible(), false, "nothing is known of it");
     await other.settled();
   });
 

@@ -221,6 +221,15 @@ describe("A client that loses its connection", () => {
     );
   });
 
+  it("never tells the token, also where it cannot be sent", async (t) => {
+    const gateway = await startTestGateway(t);
+    const client = startClient(t, gateway, { token: "no token at all" });
+    const texts: string[] = [];
+    client.on("error", (error) => void texts.push(`${error.code} ${error.message} ${error.cause}`));
+    await have(texts, 1);
+    assert.equal(texts[0], "connection connection ended: 1006, no token to send undefined");
+  });
+
   it("leaves a server that sends no frames, and tries again", async (t) => {
     const port = await freePort();
     const server = new WebSocketServer({ port, host: "127.0.0.1" });
