@@ -73,8 +73,10 @@ function withoutComments(text: string): string {
 }
 
 function importsOf(code: string): string[] {
-  const forms = /^(?:import|export)\s[^"]*?from\s*"([^"]+)"|^import\s*"([^"]+)"|\bimport\(\s*"([^"]+)"\s*\)/gm;
-  return [...code.matchAll(forms)].map((match) => match[1] ?? match[2] ?? match[3] ?? "");
+  const [head = ""] = code.split("`", 1); // imports stand at the top; what a template holds is text, also code for people
+  const forms = /^(?:import|export)\s[^"]*?from\s*"([^"]+)"|^import\s*"([^"]+)"/gm;
+  const found = [...head.matchAll(forms), ...code.matchAll(/\bimport\(\s*"([^"]+)"\s*\)/g)];
+  return found.map((match) => match[1] ?? match[2] ?? "");
 }
 
 const layerOf = (folder: string): number =>

@@ -22,7 +22,7 @@ export function apiPage({ info, paths }: OpenApiDocument): string {
 <body>
 <header>
 <h1>${escapeHtml(info.title)} <small>${escapeHtml(info.version)}</small></h1>
-<p>${escapeHtml(info.description)}</p>
+<p>${escapeHtml(info.description)} <a href="/">The console</a>.</p>
 <p>Send JSON with <code>Content-Type: application/json</code> and <code>Authorization: Bearer KEY</code>; get
 <code>{"result": …}</code> or <code>{"error": {code, message}}</code>.
 The same as a document: <a href="/api/openapi.json">OpenAPI 3.1</a>.</p>
@@ -120,7 +120,7 @@ const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character
 
 const style = `
 :root { font: 1rem/1.5 system-ui, sans-serif; color-scheme: light dark; }
-body { max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
+body { max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; overflow-wrap: anywhere; }
 h1 small { font-weight: 400; opacity: .6; }
 h2 { margin: 2.5rem 0 .25rem; font-size: 1.15rem; }
 h3 { margin: 1rem 0 .25rem; font-size: .9rem; opacity: .7; }
@@ -130,5 +130,11 @@ th, td { padding: .3rem .6rem .3rem 0; border-top: 1px solid #8884; text-align: 
 th { width: 30%; font-weight: 400; }
 td:nth-child(2) { width: 22%; opacity: .75; }
 code { font-family: ui-monospace, monospace; }
-a { color: #0d8296; }
+a { color: #0a6c7e; }
+@media (prefers-color-scheme: dark) { a { color: #58c4d6; } }
+@media (max-width: 34rem) {
+  tr { display: block; padding: .3rem 0; border-top: 1px solid #8884; }
+  th, td, td:nth-child(2) { display: block; width: auto; padding: 0; border: 0; }
+  td:empty { display: none; }
+}
 `;

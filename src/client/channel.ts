@@ -39,8 +39,6 @@ export class Channel<Value = unknown> implements AsyncIterable<Message<Value>> {
   readonly #listener: Listener;
   readonly #requests: ChannelRequests;
   readonly #leave: () => void;
-  #error: TidegateError | undefined;
-  #isEnded = false;
 
   /** `leave` is called where nobody holds this channel any more. */
   constructor(listener: Listener, requests: ChannelRequests, leave: () => void) {
@@ -50,12 +48,7 @@ export class Channel<Value = unknown> implements AsyncIterable<Message<Value>> {
     this.#leave = leave;
     this.ready = new Promise((resolve, reject) => {
       this.on("subscribed", () => resolve());
-      this.on("end", (error) => {
-        this.#isEnded = true;
-        this.#error = error;
-        if (error === undefined) resolve();
-        else reject(error);
-      });
+      this.on("end", (error) => (error === undefined ? resolve() : reject(error)));
     });
     this.ready.catch(() => {}); // whoever does not wait for it hears of it as an event
   }
@@ -110,8 +103,9 @@ export class Channel<Value = unknown> implements AsyncIterable<Message<Value>> {
       for (;;) {
         while (waiting.length > 0) yield waiting.shift()!;
         if (isOver) throw new TidegateError("overflow", `more than ${bufferMax} messages`, { channel: this.name });
-        if (this.#error !== undefined) throw this.#error;
-        if (this.#isEnded) return;
+        const { ended } = this.#listener;
+        if (ended?.error !== undefined) throw ended.error;
+        if (ended !== undefined) return;
         await new Promise<void>((resolve) => {
           wake = resolve;
         });

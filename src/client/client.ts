@@ -4,7 +4,6 @@
  * The rule: nothing that is asked for is dropped in silence. It is answered, or its promise is rejected and an `error`
  * tells why.
  */
-import type { FrameId } from "../protocol/frame-id.ts";
 import { Channel, type HistoryOptions, type PublishOptions } from "./channel.ts";
 import { json } from "./codec.ts";
 import { Emitter } from "./emitter.ts";
@@ -31,15 +30,6 @@ import { platform, platformSocket } from "./surroundings.ts";
 import { type TokenSource, Tokens } from "./tokens.ts";
 import type { ChannelMap, MessageOn } from "./typed-channels.ts";
 
-const defaults = {
-  format: json,
-  surroundings: platform,
-  backoffMinMs: 500,
-  backoffMaxMs: 30_000,
-  queueMax: 1000,
-  keyLifetimeMs: 240_000,
-};
-
 export class Client<Channels extends ChannelMap = Record<string, unknown>> {
   readonly #events = new Emitter<ClientEvents>();
   readonly #tokens: Tokens;
@@ -51,10 +41,20 @@ export class Client<Channels extends ChannelMap = Record<string, unknown>> {
   #errors = 0;
 
   constructor(url: string, options: ClientOptions = {}) {
-    if (!/^wss?:\/\//.test(url)) throw new TypeError(`cannot create client: url must be ws://… or wss://…, got ${url}`);
-    const settings = { ...defaults, WebSocket: platformSocket(), ...options };
-    const { surroundings } = settings;
-    this.#tokens = new Tokens(options.token);
+    if (!/^wss?:\/\//.test(url))
+      throw new TypeError(`cannot create client: url must begin with ws:// or wss://, got ${url}`);
+    const surroundings = options.surroundings ?? platform;
+    const failed = (error: TidegateError): void => this.#failed(error);
+    this.#tokens = new Tokens(options.token, failed);
+    const settings = {
+      surroundings,
+      format: options.format ?? json,
+      WebSocket: options.WebSocket ?? platformSocket(),
+      backoffMinMs: options.backoffMinMs ?? 500,
+      backoffMaxMs: options.backoffMaxMs ?? 30_000,
+      queueMax: options.queueMax ?? 1000,
+      keyLifetimeMs: options.keyLifetimeMs ?? 240_000,
+    };
     this.#link = new Link(
       { ...settings, url, tokens: this.#tokens },
       {
@@ -62,14 +62,13 @@ export class Client<Channels extends ChannelMap = Record<string, unknown>> {
         welcomed: (frame) => void this.#welcomed(frame),
         received: (frame) => this.#received(frame),
         lost: (end) => this.#lost(end),
-        failed: (error) => this.#failed(error),
       },
     );
     this.#outbox = new Outbox(settings, {
       send: (data) => this.#link.send(data),
       isHeld: (channel) => this.#subscriptions.isPending(channel),
     });
-    this.#subscriptions = new Subscriptions({ outbox: this.#outbox, surroundings, events: this.#events });
+    this.#subscriptions = new Subscriptions({ outbox: this.#outbox, surroundings, events: this.#events, failed });
     if (options.autoConnect !== false) this.connect();
   }
 
@@ -100,6 +99,7 @@ export class Client<Channels extends ChannelMap = Record<string, unknown>> {
     });
   }
 
+  /** Connects, at once where it waits for its next attempt; needed only after `disconnect()` or `autoConnect: false`. */
   connect(): void {
     this.#link.start();
   }
@@ -145,21 +145,22 @@ export class Client<Channels extends ChannelMap = Record<string, unknown>> {
   /** The token from now on; also that of this connection, if there is one. */
   authenticate(token: TokenSource): Promise<Authenticated> {
     this.#tokens.replace(token);
-    return this.#tokens.get().then((text) => this.#ask("authenticate", { token: text }, { isFirst: true }));
+    const reply = this.#tokens.get().then((text) => this.#ask<Authenticated>("authenticate", { token: text }, true));
+    reply.catch(() => {}); // whoever does not wait for it hears of a refusal as an `error`
+    return reply;
   }
 
   /** Sends all in one frame, as far as the gateway's limits go; each has its own outcome. */
   batch(items: readonly BatchItem[]): Promise<PromiseSettledResult<Reply>[]> {
-    const group = {};
-    const replies = items.map(({ action, ...data }) => {
-      const key = action === "message" ? { key: newKey() } : {};
-      return this.#ask<Reply>(action, { ...key, ...data }, { group });
-    });
-    this.#outbox.flush();
-    return Promise.allSettled(replies);
+    return Promise.allSettled(
+      items.map(({ action, ...data }) => {
+        const key = action === "message" ? { key: newKey() } : {};
+        return this.#ask<Reply>(action, { ...key, ...data });
+      }),
+    );
   }
 
-  #ask<T>(action: string, data: object, how: { isFirst?: boolean; group?: object } = {}): Promise<T> {
+  #ask<T>(action: string, data: object, isFirst = false): Promise<T> {
     const reply = new Promise<T>((resolve, reject) => {
       const fail = (error: TidegateError): void => {
         reject(error);
@@ -168,10 +169,10 @@ export class Client<Channels extends ChannelMap = Record<string, unknown>> {
       if (this.state === "closed") return fail(new TidegateError("disconnected", "the client is disconnected"));
       const { channel } = data as { readonly channel?: string };
       const succeed = resolve as (reply: unknown) => void;
-      this.#outbox.add({ action, channel, data: () => data, succeed, fail, ...how });
+      this.#outbox.add({ action, channel, data: () => data, succeed, fail, isFirst });
     });
-    reply.catch(() => {}); // whoever does not wait for it hears of it as an `error`
-    if (action === "message") reply.finally(() => this.#subscriptions.schedule()).catch(() => {});
+    const settled = (): void => this.#subscriptions.schedule(); // a publication may have been what a channel was kept for
+    reply.then(settled, settled); // so whoever does not wait for it hears of a refusal as an `error`
     return reply;
   }
 
@@ -191,14 +192,16 @@ export class Client<Channels extends ChannelMap = Record<string, unknown>> {
 
   #received(frame: Frame): void {
     this.#events.emit("frame", frame);
-    const reaction = this.#reactions[frame.action as string];
-    // Of a later gateway: it answers nothing, and does not end a replay.
-    if (reaction === undefined && frame.success !== false && frame.id === undefined) return;
+    const { action, success, id } = frame;
+    const reaction = this.#reactions[action as string];
+    if (success !== false && id === undefined && !reaction) return; // of a later gateway: it does not end a replay either
     this.#subscriptions.passing(frame);
-    if (frame.success === false) this.#refused(frame);
-    else if (!this.#outbox.answer(frame)) reaction?.(frame as never);
+    if (success === false) this.#refused(frame);
+    else if (id !== undefined) this.#outbox.answer(frame);
+    else reaction!(frame as never);
   }
 
+  /** To what nobody asked for. */
   readonly #reactions: Readonly<Record<string, (frame: never) => void>> = {
     __proto__: null as never, // or `constructor` would be an action
     message: (frame: Message) => this.#subscriptions.message(frame),
@@ -206,12 +209,8 @@ export class Client<Channels extends ChannelMap = Record<string, unknown>> {
       this.#subscriptions.presence(frame);
       this.#events.emit("presence", frame);
     },
-    subscribe: (frame: Subscribed & { id?: FrameId }) => {
-      if (frame.id === undefined) this.#subscriptions.subscribedByServer(frame);
-    },
-    unsubscribe: (frame: { channel: string; id?: FrameId }) => {
-      if (frame.id === undefined) this.#subscriptions.ended(frame.channel, undefined);
-    },
+    subscribe: (frame: Subscribed) => this.#subscriptions.subscribedByServer(frame),
+    unsubscribe: (frame: { channel: string }) => this.#subscriptions.ended(frame.channel, undefined),
     reconnect: (frame: { retry_in_ms: number }) => this.#link.returnAfter(frame.retry_in_ms),
     token_expiring: () => void this.#refresh(),
     ping() {}, // the link answers; it ends a replay, as any frame that is known
@@ -219,30 +218,26 @@ export class Client<Channels extends ChannelMap = Record<string, unknown>> {
 
   #refused({ code, error: text, id, request, channel, retry_after: retryAfter }: Frame): void {
     const details = { request, channel, retryAfter } as object;
-    const error = new TidegateError(code as ClientErrorCode, String(text), details);
-    if (this.#outbox.refuse(error, id) && error.code !== "rate_limit" && request !== "subscribe") return; // told by then
+    const error = new TidegateError(code as ClientErrorCode, text as string, details);
+    if (this.#outbox.refuse(error, id)) return; // told by then
     this.#failed(error);
-    if (id === undefined && request === "subscribe" && error.code !== "rate_limit")
-      this.#subscriptions.ended(String(channel), error); // a right has ended
+    if (id === undefined && request === "subscribe" && code !== "rate_limit")
+      this.#subscriptions.ended(channel as string, error); // a right has ended
   }
 
   /** Gets a new token from the function, where there is one, and shows it. */
   async #refresh(): Promise<void> {
     this.#tokens.forget();
     if (!this.#tokens.canRefresh) return;
-    try {
-      const token = await this.#tokens.get();
-      if (token !== undefined) void this.#ask("authenticate", { token }, { isFirst: true });
-    } catch (cause) {
-      this.#failed(new TidegateError("token", "cannot get a token", { cause }));
-    }
+    const token = await this.#tokens.get().catch(() => {}); // told by then
+    if (token) void this.#ask("authenticate", { token }, true);
   }
 
   #lost(end: Lost): void {
     this.#welcome = undefined;
     this.#subscriptions.disconnected();
+    const text = `connection ended: ${end.code}${end.reason && `, ${end.reason}`}`;
     this.#outbox.closed(end.code === 1009);
-    const text = `connection ended: ${end.code} ${end.reason}`;
     if (!end.willReconnect) this.#outbox.clear(text);
     if (end.code !== 1000 || end.willReconnect) this.#failed(new TidegateError("connection", text));
     this.#events.emit("close", end);

@@ -3,7 +3,7 @@ import type { ErrorCode } from "../protocol/codes.ts";
 
 /**
  * What the gateway answers, and what the client finds itself:
- * `connection`: it is lost, or was not made; `token`: the token function failed; `queue_full`: too many publications wait;
+ * `connection`: it is lost, or was not made; `token`: the token function failed; `queue_full`: too many requests wait;
  * `message_too_big`: over the gateway's limit, not sent; `outcome_unknown`: sent, never answered, and too old to be sent
  * again; `disconnected`: the client was told to disconnect, or sent away for good; `overflow`: an iteration was too slow.
  */
@@ -35,6 +35,6 @@ export class TidegateError extends Error {
 
   constructor(code: ClientErrorCode, text: string, { cause, ...details }: ErrorDetails = {}) {
     super(text, { cause });
-    Object.assign(this, { code }, details);
+    Object.assign(this, details, { code });
   }
 }

@@ -4,8 +4,8 @@
  * The rule: whatever belongs to an attempt carries its number, and is ignored once another has begun. There is one timer,
  * because there is one thing to wait for: the welcome, a sign of life, or the time to come back.
  */
+import { backoffMs } from "./backoff.ts";
 import type { Codec } from "./codec.ts";
-import { TidegateError } from "./errors.ts";
 import type { Frame, Lost, Welcome } from "./frames.ts";
 import type { Socket, SocketConstructor, Surroundings } from "./surroundings.ts";
 import type { Tokens } from "./tokens.ts";
@@ -29,7 +29,6 @@ export interface LinkEvents {
   /** Every frame but the first. */
   received(frame: Frame): void;
   lost(end: Lost): void;
-  failed(error: TidegateError): void;
 }
 
 const welcomeWithinMs = 10_000;
@@ -47,7 +46,7 @@ export class Link {
   #isWanted = false;
   #run = 0; // number of the attempt
   #socket: Socket | undefined;
-  #timer: unknown;
+  #stopTimer: (() => void) | undefined;
   #failures = 0; // in a row
   #welcomedMs = 0;
   #heardMs = 0; // 0: nothing since the question
@@ -64,17 +63,18 @@ export class Link {
     return this.#state;
   }
 
-  /** Begins in a microtask, so that `start` and `stop` in one go leave no trace. Throws where there is no WebSocket. */
+  /**
+   * Begins in a microtask, so that `start` and `stop` in one go leave no trace; ends a wait. Throws where there is no
+   * WebSocket.
+   */
   start(): void {
-    if (this.#isWanted) return;
     if (!this.#options.WebSocket) throw new TypeError("cannot connect: options.WebSocket must be given");
+    if (this.#isWanted && this.#state !== "waiting") return;
     this.#isWanted = true;
     this.#failures = 0;
     this.#unwatch ??= this.#options.surroundings.watch((isGood) => this.#networkChanged(isGood));
-    this.#run += 1;
-    const run = this.#run;
-    this.#become("connecting");
-    queueMicrotask(() => run === this.#run && this.#connect());
+    const isCurrent = this.#begin();
+    queueMicrotask(() => isCurrent() && this.#connect());
   }
 
   stop(): void {
@@ -94,25 +94,32 @@ export class Link {
 
   async #connect(): Promise<void> {
     const { WebSocket, url, format, tokens } = this.#options;
-    this.#run += 1;
-    const run = this.#run;
-    this.#become("connecting");
+    const isCurrent = this.#begin();
     this.#wait(welcomeWithinMs, () => this.#ended(lostCode, "no welcome in time"));
     try {
       const token = await tokens.get();
-      if (run !== this.#run) return;
+      if (!isCurrent()) return;
       // The token travels as a subprotocol: browsers set no headers, and a URL ends up in logs.
       const socket = new WebSocket!(url, token ? [format.protocol, "bearer", token] : [format.protocol]) as Socket;
       this.#socket = socket;
       socket.binaryType = "arraybuffer";
-      socket.onmessage = ({ data }) => run === this.#run && this.#receive(data);
-      socket.onclose = ({ code, reason }) => run === this.#run && this.#ended(code, reason);
-      socket.onerror = () => {}; // `onclose` follows
-    } catch (cause) {
-      if (run !== this.#run) return;
-      this.#events.failed(new TidegateError("token", "cannot get a token, or connect with it", { cause }));
-      this.#ended(lostCode, "no token");
+      socket.onmessage = ({ data }) => isCurrent() && this.#receive(data);
+      let why = ""; // browsers do not say
+      socket.onerror = ({ message = "" }) => {
+        why = message; // `onclose` follows
+      };
+      socket.onclose = ({ code, reason }) => isCurrent() && this.#ended(code, reason || why);
+    } catch {
+      if (isCurrent()) this.#ended(lostCode, "no token to send"); // never the token itself
     }
+  }
+
+  /** An attempt: what it returns tells whether it is still the one that counts. */
+  #begin(): () => boolean {
+    this.#run += 1;
+    const run = this.#run;
+    this.#become("connecting");
+    return () => run === this.#run;
   }
 
   #receive(data: unknown): void {
@@ -120,9 +127,9 @@ export class Link {
     let frame: Frame;
     try {
       frame = this.#options.format.decode(data) as Frame;
-      if (Object(frame) !== frame) throw frame; // a number, say, or null
+      if (!frame) throw frame; // null, say
     } catch (cause) {
-      return this.#events.failed(new TidegateError("invalid_message", "the gateway sent no frame", { cause }));
+      return this.#ended(lostCode, String(cause)); // whatever is there, it is no gateway
     }
     if (frame.action === "ping") this.#send({ action: "pong" });
     if (this.#state === "connected") this.#events.received(frame);
@@ -163,12 +170,12 @@ export class Link {
 
   /** Leaves the socket behind, whatever becomes of it: on a dead network its own `onclose` takes minutes. */
   #ended(code: number, reason: string): void {
-    const { surroundings, tokens } = this.#options;
+    const { tokens } = this.#options;
     const wasConnected = this.#state === "connected";
     const socket = this.#socket;
     this.#run += 1;
     this.#socket = undefined;
-    surroundings.clearTimeout(this.#timer);
+    this.#stopTimer?.();
     if (!wasConnected || code === 4003) tokens.forget();
     if (code >= 4500 && code <= 4999) this.#isWanted = false;
     const willReconnect = this.#isWanted;
@@ -184,21 +191,19 @@ export class Link {
     this.#events.lost({ code, reason, willReconnect });
   }
 
-  /** As the gateway asked, or with full jitter: all clients of a node that fell are spread. */
+  /** As the gateway asked, or longer each time. */
   #delayMs(wasConnected: boolean): number {
     const { backoffMinMs, backoffMaxMs, surroundings } = this.#options;
     if (wasConnected && this.#returnAfterMs !== undefined) return this.#returnAfterMs;
     this.#returnAfterMs = undefined;
     if (wasConnected && surroundings.now() - this.#welcomedMs >= stableMs) this.#failures = 0;
-    const ceilingMs = Math.min(backoffMaxMs, backoffMinMs * 2 ** this.#failures);
     this.#failures += 1;
-    return surroundings.random() * ceilingMs;
+    return backoffMs(surroundings.random(), backoffMinMs, backoffMaxMs, this.#failures - 1);
   }
 
   #wait(ms: number, then: () => void): void {
-    const { surroundings } = this.#options;
-    surroundings.clearTimeout(this.#timer);
-    this.#timer = surroundings.setTimeout(then, ms);
+    this.#stopTimer?.();
+    this.#stopTimer = this.#options.surroundings.after(ms, then);
   }
 
   #become(state: ConnectionState): void {

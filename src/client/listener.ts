@@ -37,7 +37,8 @@ export class Listener extends Emitter<ChannelEvents<unknown>> {
   readonly presence: boolean;
   members: readonly Member[] = [];
   isBegun = false;
-  #isEnded = false;
+  /** It is over, and why. */
+  ended: { readonly error: TidegateError | undefined } | undefined;
   /** It has had everything up to here; `undefined` where that has no place, or where its history has not come. */
   last: StreamPosition | undefined;
 
@@ -50,13 +51,7 @@ export class Listener extends Emitter<ChannelEvents<unknown>> {
     this.presence = presence;
   }
 
-  /** Messages count from `last` on. */
-  begin(last: StreamPosition | undefined): void {
-    this.isBegun = true;
-    this.last = last;
-    this.emit("subscribed", { channel: this.channel, ...last });
-  }
-
+  /** Messages count from `position` on. */
   subscribed(reply: Subscribed, position: StreamPosition | undefined): void {
     if (!this.isBegun) {
       this.isBegun = true;
@@ -97,8 +92,8 @@ export class Listener extends Emitter<ChannelEvents<unknown>> {
   }
 
   end(error?: TidegateError): void {
-    if (this.#isEnded) return;
-    this.#isEnded = true;
+    if (this.ended !== undefined) return;
+    this.ended = { error };
     this.emit("end", error);
   }
 }

@@ -15,7 +15,7 @@ export interface ClientOptions {
   /** The longest first wait before coming back, and the longest wait of all; 500 and 30,000 unless told. */
   readonly backoffMinMs?: number;
   readonly backoffMaxMs?: number;
-  /** Publications that may wait for an answer, here or on the way; 1,000 unless told. */
+  /** Publications and questions that may wait for an answer, here or on the way; 1,000 unless told. */
   readonly queueMax?: number;
   /**
    * How long a publication without an answer may be sent again: less than the gateway remembers its key

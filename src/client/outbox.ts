@@ -16,10 +16,8 @@ export interface Request {
   /** Asked for at the moment of sending. */
   data(): object;
   readonly channel?: string | undefined;
-  /** Neighbours with the same group travel in one `batch` frame. */
-  readonly group?: object | undefined;
   /** Goes before all that are not. */
-  readonly isFirst?: boolean;
+  readonly isFirst: boolean;
   /** Means something on this connection only. */
   readonly isOfConnection?: boolean;
   succeed(reply: Frame): void;
@@ -29,7 +27,7 @@ export interface Request {
 export interface OutboxOptions {
   readonly format: Codec;
   readonly surroundings: Surroundings;
-  /** Publications without an answer. */
+  /** Requests without an answer. */
   readonly queueMax: number;
   /** As long as the gateway surely remembers a key. */
   readonly keyLifetimeMs: number;
@@ -48,7 +46,6 @@ interface Open extends Request {
 
 /** A second refusal within a second would come without a frame, and be waited for in vain. */
 const retryMarginMs = 250;
-const retryMaxSeconds = 3600;
 
 export class Outbox {
   readonly #options: OutboxOptions;
@@ -60,28 +57,24 @@ export class Outbox {
   #lastId = 0;
   /** Publications that went out. */
   sent = 0;
-  #publications = 0; // open ones
-  #timer: unknown;
-  #isFlushing = false;
+  #stopTimer: (() => void) | undefined;
+  #isScheduled = false;
 
   constructor(options: OutboxOptions, parts: OutboxParts) {
     this.#options = options;
     this.#parts = parts;
   }
 
-  /** Sends it, or keeps it until it can be sent. */
+  /** Sends it soon, or keeps it until it can be sent. */
   add(request: Request): void {
-    if (request.action === "message") {
-      if (this.#publications >= this.#options.queueMax)
-        return request.fail(new TidegateError("queue_full", "too many publications wait"));
-      this.#publications += 1;
-    }
+    if (!request.isFirst && this.#open.size >= this.#options.queueMax)
+      return request.fail(new TidegateError("queue_full", "too many requests wait"));
     this.#lastId += 1;
     const open: Open = { ...request, id: this.#lastId };
     this.#open.set(open.id, open);
     const at = request.isFirst ? this.#waiting.findIndex(({ isFirst }) => !isFirst) : -1;
     this.#waiting.splice(at === -1 ? this.#waiting.length : at, 0, open);
-    if (request.group === undefined) this.flush(); // a group is flushed as a whole
+    this.flush();
   }
 
   /** A publication to `channel` has no answer yet. Linear in the open requests. */
@@ -112,36 +105,34 @@ export class Outbox {
     this.#waiting = [];
   }
 
-  /** Takes a frame that answers a request; false where it answers none. */
-  answer(frame: Frame): boolean {
+  /** Takes a frame that answers a request. */
+  answer(frame: Frame): void {
     const open = this.#open.get(frame.id as number);
-    if (open === undefined) return false;
-    this.#settle(open);
+    if (open === undefined) return; // it was sent twice, and this is its second answer
+    this.#open.delete(open.id);
     open.succeed(frame);
-    return true;
   }
 
-  /** Takes an error frame; false where it is about no request. */
+  /** Takes an error frame; false where it settles no request. */
   refuse(error: TidegateError, id: unknown): boolean {
-    if (error.code === "rate_limit") this.#limited(error.retryAfter ?? 1);
     const open = this.#open.get(id as number);
-    if (open === undefined) return false;
-    if (error.code !== "rate_limit") {
-      this.#settle(open);
+    if (error.code === "rate_limit") this.#limited(error.retryAfter ?? 1);
+    else if (open !== undefined) {
+      this.#open.delete(open.id);
       open.fail(error);
+      return true;
     }
-    return true;
+    return false;
   }
 
-  /** Sends what may be sent. Whoever is told of a failure meanwhile may ask for more: that is sent by the same loop. */
+  /** Sends what may be sent, in a microtask: what the program asks for in one go travels in one frame. */
   flush(): void {
-    if (this.#isFlushing) return;
-    this.#isFlushing = true;
-    try {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    queueMicrotask(() => {
+      this.#isScheduled = false;
       while (this.#limits !== undefined && this.#flushOne(this.#limits));
-    } finally {
-      this.#isFlushing = false;
-    }
+    });
   }
 
   /** False where nothing may be sent now. */
@@ -159,41 +150,31 @@ export class Outbox {
     return !this.#open.has(id) || isOfConnection === true || channel === undefined || !this.#parts.isHeld(channel);
   }
 
-  /** Sends the one that waits at `at`, and with it what follows of its group, as far as the limits go. */
+  /** Sends the one that waits at `at`, and what waits behind it in the same frame, as far as the limits go. */
   #send(at: number, limits: Welcome["limits"], nowMs: number): void {
-    const batch: Open[] = [];
     const items: object[] = [];
     let bytes = envelopeBytes;
-    let isMore = true;
-    while (isMore) {
-      const [next] = this.#waiting.splice(at, 1);
-      const item = this.#itemOf(next!, limits, nowMs);
-      if (item !== undefined) {
-        bytes += item.size + 1;
-        if (batch.length > 0 && bytes > limits.message_bytes_max) {
-          this.#waiting.splice(at, 0, next!);
-          break;
-        }
-        items.push(item.frame);
-        batch.push(next!);
+    do {
+      const [next] = this.#waiting.splice(at, 1) as [Open];
+      const item = this.#itemOf(next, limits, nowMs);
+      if (item === undefined) continue;
+      bytes += item.size + 1;
+      if (items.length > 0 && bytes > limits.message_bytes_max) {
+        this.#waiting.splice(at, 0, next);
+        break;
       }
-      const following = this.#waiting[at];
-      isMore =
-        next!.group !== undefined &&
-        next!.group === following?.group &&
-        this.#mayGo(following) &&
-        batch.length < limits.batch_items_max &&
-        this.#pace.waitMs(batch.length + 1, nowMs) <= 0;
-    }
-    if (batch.length === 0) return;
-    this.#pace.take(batch.length, nowMs);
-    for (const open of batch) {
-      if (open.firstSentMs === undefined && open.action === "message") this.sent += 1;
-      open.firstSentMs ??= nowMs;
-    }
-    this.#parts.send(
-      this.#options.format.encode(items.length === 1 ? items[0]! : { action: "batch", data: { items } }),
+      items.push(item.frame);
+      if (next.firstSentMs === undefined && next.action === "message") this.sent += 1;
+      next.firstSentMs ??= nowMs;
+    } while (
+      this.#waiting[at] &&
+      this.#mayGo(this.#waiting[at]) &&
+      items.length < limits.batch_items_max &&
+      this.#pace.waitMs(items.length + 1, nowMs) <= 0
     );
+    this.#pace.take(items.length, nowMs);
+    if (items.length > 0)
+      this.#parts.send(this.#options.format.encode(items[1] ? { action: "batch", data: { items } } : items[0]!));
   }
 
   /** The frame of a request and its bytes; `undefined` where it is over: answered meanwhile, or not to be sent. */
@@ -201,7 +182,7 @@ export class Outbox {
     const { id, action, firstSentMs = nowMs } = open;
     if (!this.#open.has(id)) return undefined;
     if (action === "message" && nowMs - firstSentMs > this.#options.keyLifetimeMs)
-      return this.#fail(open, "outcome_unknown", "sent, not answered, too old to send again");
+      return this.#fail(open, "outcome_unknown", "never answered");
     try {
       const frame = { action, data: open.data(), id };
       const size = byteLength(this.#options.format.encode(frame));
@@ -213,35 +194,28 @@ export class Outbox {
 
   /** The gateway dropped something, and does not say what: all that is open waits, and goes out again. */
   #limited(retryAfter: number): void {
-    const seconds = Math.min(retryAfter, retryMaxSeconds);
-    this.#pace.emptyUntil(this.#options.surroundings.now() + seconds * 1000 + retryMarginMs);
+    this.#pace.emptyUntil(this.#options.surroundings.now() + retryAfter * 1000 + retryMarginMs);
     this.#waiting = this.#all();
     this.flush();
   }
 
   #all(): Open[] {
-    const all = [...this.#open.values()];
-    return [...all.filter(({ isFirst }) => isFirst), ...all.filter(({ isFirst }) => !isFirst)];
+    return [...this.#open.values()].sort((a, b) => Number(b.isFirst) - Number(a.isFirst));
   }
 
   #flushIn(ms: number): void {
-    const { surroundings } = this.#options;
-    surroundings.clearTimeout(this.#timer);
-    this.#timer = surroundings.setTimeout(() => this.flush(), Math.ceil(ms));
+    this.#stopTimer?.();
+    this.#stopTimer = this.#options.surroundings.after(ms, () => this.flush());
   }
 
   #fail(open: Open, code: ClientErrorCode, text: string, cause?: unknown): undefined {
     const { action: request, channel } = open;
-    this.#settle(open);
+    this.#open.delete(open.id);
     open.fail(new TidegateError(code, text, { request, channel, cause }));
-  }
-
-  #settle(open: Open): void {
-    if (this.#open.delete(open.id) && open.action === "message") this.#publications -= 1;
   }
 }
 
 /** Of `{"action":"batch","data":{"items":[…]}}`. */
 const envelopeBytes = 64;
 
-const tooBig = ["message_too_big", "larger than the gateway allows"] as const;
+const tooBig = ["message_too_big", "too large"] as const;

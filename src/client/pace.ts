@@ -7,9 +7,12 @@ export class Pace {
   #msPerMessage = 0; // 0: no limit
   #fullAtMs = 0;
 
-  /** A full bucket, for a new connection; 0: no limit. */
+  /**
+   * A full bucket, for a new connection; 0: no limit. A second's worth stays in it: messages that leave evenly may arrive
+   * closer together.
+   */
   reset(messagesPerMinute: number): void {
-    this.#burst = messagesPerMinute;
+    this.#burst = (messagesPerMinute * 59) / 60;
     this.#msPerMessage = messagesPerMinute && 60_000 / messagesPerMinute;
     this.#fullAtMs = 0;
   }

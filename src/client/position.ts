@@ -7,4 +7,4 @@ export const isAfter = (position: StreamPosition, last: StreamPosition | undefin
 
 /** `undefined` for what has no place: a channel without history, a targeted message. */
 export const positionOf = ({ offset, epoch }: Partial<StreamPosition>): StreamPosition | undefined =>
-  offset === undefined || epoch === undefined ? undefined : { offset, epoch };
+  offset && epoch ? { offset, epoch } : undefined;

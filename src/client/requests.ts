@@ -15,7 +15,5 @@ export function newKey(): string {
   return `${program}-${keys}`;
 }
 
-const program = [...crypto.getRandomValues(new Uint8Array(16))]
-  .map((byte) => byte.toString(16).padStart(2, "0"))
-  .join("");
+const program = crypto.getRandomValues(new Uint32Array(4)).join("-");
 let keys = 0;

@@ -22,7 +22,7 @@ export class Subscription {
   #afterReplay: StreamPosition | undefined; // the same, once the replay is whole
   #members: Map<string, Member> | undefined; // where a listener wants them and the channel has them
   isAsking = false; // a request is under way
-  #refusals = 0;
+  refusals = 0; // for now, in a row
 
   constructor(channel: string) {
     this.channel = channel;
@@ -30,8 +30,10 @@ export class Subscription {
 
   add(listener: Listener): void {
     this.listeners.add(listener);
-    const needsNothing = listener.history === 0 && !listener.presence;
-    if (this.isLive && needsNothing) listener.begin(this.#afterReplay ?? this.#position);
+    const { history, presence } = listener;
+    const position = this.#afterReplay ?? this.#position;
+    if (this.isLive && history === 0 && !presence)
+      listener.subscribed({ channel: this.channel, ...position }, position);
   }
 
   /** The gateway must be asked: for the subscription, or for what a new listener wants besides. */
@@ -45,7 +47,7 @@ export class Subscription {
     const since = this.isLive ? undefined : this.#since();
     const history = Math.max(0, ...listeners.map((listener) => listener.history));
     const presence = listeners.some((listener) => listener.presence);
-    const token = listeners.find(({ options }) => options.token)?.options.token;
+    const token = listeners.map(({ options }) => options.token).find(Boolean);
     return {
       channel: this.channel,
       options: { since, history, presence },
@@ -63,7 +65,7 @@ export class Subscription {
     this.isAsking = false;
     this.isLive = true;
     this.wasLive = true;
-    this.#refusals = 0;
+    this.refusals = 0;
     this.#afterReplay = position;
     if (!isRecovery && [...this.listeners].every(({ history }) => history === 0)) this.replayed(); // there is no replay
     for (const listener of this.listeners) {
@@ -114,13 +116,6 @@ export class Subscription {
     this.#afterReplay = undefined;
   }
 
-  /** Refused for now; returns how often in a row. */
-  refused(): number {
-    this.isAsking = false;
-    this.#refusals += 1;
-    return this.#refusals;
-  }
-
   end(error: TidegateError | undefined): void {
     for (const listener of this.listeners) listener.end(error);
   }
@@ -151,5 +146,4 @@ export class Subscription {
   }
 }
 
-const keyOf = ({ user_id, connection_id }: Member): string =>
-  user_id === undefined ? `connection ${connection_id}` : `user ${user_id}`;
+const keyOf = ({ user_id, connection_id }: Member): string => JSON.stringify([user_id, connection_id]);

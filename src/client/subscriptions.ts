@@ -4,6 +4,7 @@
  * Several listeners of one channel share one subscription. What they want is compared in a microtask, so that leaving and
  * coming back in one go, as React does in strict mode, sends nothing; and what is then to be subscribed goes in one batch.
  */
+import { backoffMs } from "./backoff.ts";
 import type { Emitter } from "./emitter.ts";
 import type { TidegateError } from "./errors.ts";
 import type { Frame, Message, PresenceChange, Subscribed } from "./frames.ts";
@@ -17,9 +18,10 @@ export interface SubscriptionsParts {
   readonly outbox: Pick<Outbox, "add" | "flush" | "isPublishing">;
   readonly surroundings: Surroundings;
   readonly events: Pick<Emitter<ClientEvents>, "emit">;
+  failed(error: TidegateError): void;
 }
 
-const retryMinMs = 1000;
+const retryMinMs = 2000;
 const retryMaxMs = 30_000;
 
 export class Subscriptions {
@@ -70,27 +72,26 @@ export class Subscriptions {
   disconnected(): void {
     this.#isConnected = false;
     this.#replaying = undefined;
-    for (const subscription of this.#byChannel.values()) subscription.lost();
-    for (const [channel, subscription] of this.#byChannel)
+    for (const [channel, subscription] of this.#byChannel) {
+      subscription.lost();
       if (!this.#isWanted(subscription)) this.#byChannel.delete(channel);
+    }
   }
 
   /** Subscribes in one batch what is wanted, and unsubscribes what is not. */
   reconcile(): void {
     if (!this.#isConnected) return;
-    const group = {};
     for (const subscription of this.#byChannel.values()) {
-      if (!this.#isWanted(subscription)) this.#unsubscribe(subscription, group);
-      else if (subscription.needsRequest) this.#subscribe(subscription, group);
+      if (!this.#isWanted(subscription)) this.#unsubscribe(subscription);
+      else if (subscription.needsRequest) this.#subscribe(subscription);
     }
-    this.#parts.outbox.flush();
+    this.#parts.outbox.flush(); // what was held
   }
 
   /** Every frame passes here first: the one after the last replayed message says that it was the last. */
   passing(frame: Frame): void {
     const replaying = this.#replaying;
-    if (replaying === undefined) return;
-    if (frame.action === "message" && frame.replayed === true && frame.channel === replaying.channel) return;
+    if (replaying === undefined || (frame.replayed === true && frame.channel === replaying.channel)) return;
     this.#replaying = undefined;
     replaying.replayed();
   }
@@ -135,15 +136,18 @@ export class Subscriptions {
     return listeners.size > 0 || isByServer || (wasLive && this.#parts.outbox.isPublishing(channel));
   }
 
-  #subscribe(subscription: Subscription, group: object): void {
+  #subscribe(subscription: Subscription): void {
     const { channel } = subscription;
     subscription.isAsking = true;
     const isCurrent = (): boolean => this.#byChannel.get(channel) === subscription;
     this.#parts.outbox.add({
-      ...{ action: "subscribe", channel, group, isFirst: true, isOfConnection: true },
+      ...{ action: "subscribe", channel, isFirst: true, isOfConnection: true },
       data: () => subscription.request(),
       succeed: (reply) => isCurrent() && this.#subscribed(subscription, reply as unknown as Subscribed),
-      fail: (error) => isCurrent() && this.#refused(subscription, error),
+      fail: (error) => {
+        this.#parts.failed(error);
+        if (isCurrent()) this.#refused(subscription, error);
+      },
     });
   }
 
@@ -157,15 +161,17 @@ export class Subscriptions {
   #refused(subscription: Subscription, error: TidegateError): void {
     if (error.code !== "unavailable" && error.code !== "internal") return this.ended(subscription.channel, error);
     const { surroundings } = this.#parts;
-    const ceilingMs = Math.min(retryMaxMs, retryMinMs * 2 ** subscription.refused());
-    surroundings.setTimeout(() => this.reconcile(), ceilingMs * (0.5 + surroundings.random() / 2));
+    const waitMs = backoffMs(surroundings.random(), retryMinMs, retryMaxMs, subscription.refusals);
+    subscription.isAsking = false;
+    subscription.refusals += 1;
+    surroundings.after(waitMs, () => this.reconcile());
   }
 
-  #unsubscribe({ channel, isLive, isAsking }: Subscription, group: object): void {
+  #unsubscribe({ channel, isLive, isAsking }: Subscription): void {
     this.#byChannel.delete(channel);
     if (!isLive && !isAsking) return;
     this.#parts.outbox.add({
-      ...{ action: "unsubscribe", group, isFirst: true, isOfConnection: true },
+      ...{ action: "unsubscribe", isFirst: true, isOfConnection: true },
       data: () => ({ channel }),
       succeed() {},
       fail() {},

@@ -8,7 +8,7 @@ export interface Socket {
   binaryType: string;
   onmessage: ((event: { readonly data: unknown }) => void) | null;
   onclose: ((event: { readonly code: number; readonly reason: string }) => void) | null;
-  onerror: (() => void) | null;
+  onerror: ((event: { readonly message?: string }) => void) | null;
   send(data: string | Uint8Array): void;
   close(code?: number): void;
 }
@@ -21,8 +21,8 @@ export interface Surroundings {
   now(): number;
   /** From 0 to below 1. */
   random(): number;
-  setTimeout(run: () => void, ms: number): unknown;
-  clearTimeout(timer: unknown): void;
+  /** Calls `run` in so many milliseconds, unless what it returns is called before. */
+  after(ms: number, run: () => void): () => void;
   /** Tells when the network may have changed: `isGood` where it came back or the page is looked at again. */
   watch(changed: (isGood: boolean) => void): () => void;
 }
@@ -47,8 +47,10 @@ export const platformSocket = (): SocketConstructor | undefined => world.WebSock
 export const platform: Surroundings = {
   now: () => performance.now(),
   random: () => Math.random(),
-  setTimeout: (run, ms) => setTimeout(run, ms),
-  clearTimeout: (timer) => clearTimeout(timer as Parameters<typeof clearTimeout>[0]),
+  after(ms, run) {
+    const timer = setTimeout(run, ms);
+    return () => clearTimeout(timer);
+  },
   watch(changed) {
     const { document } = world;
     const stop = new AbortController();

@@ -130,7 +130,7 @@ footer button { padding: .2rem .7rem; font-size: .85rem; }
   body { padding: 0 .7rem; }
   body > header { gap: .5rem; }
   nav { order: 3; flex-basis: 100%; display: grid; grid-template-columns: repeat(3, 1fr); }
-  nav a { text-align: center; }
+  nav a { padding: .3rem .2rem; text-align: center; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; }
   #frames code { grid-column: 1 / -1; }
   .bar form { flex-basis: 100%; }

@@ -26,18 +26,7 @@ export const overview = `<section id="view-overview" hidden>
 </section>`;
 
 export const channels = `<section id="view-channels" hidden>
-  <div id="channel-list">
-    <div class="bar">
-      <h1 tabindex="-1">Channels</h1>
-      <form id="channel-form" role="search">
-        <label for="channel-search" class="unseen">Search channels</label>
-        <input id="channel-search" type="search" autocomplete="off" autocapitalize="off" spellcheck="false"
-          placeholder="Part of a name, or a pattern: chat.>">
-        <button type="submit" class="quiet">Search</button>
-      </form>
-    </div>
-    <div class="card"><div id="channels"></div><p id="channels-note" class="note" hidden></p></div>
-  </div>
+  ${searchedList("channel", "Channels", "Part of a name, or a pattern: chat.>")}
   <div id="channel-detail" hidden>
     <p><a href="#/channels">← All channels</a></p>
     <div class="bar">
@@ -68,18 +57,7 @@ export const channels = `<section id="view-channels" hidden>
 </section>`;
 
 export const connections = `<section id="view-connections" hidden>
-  <div id="connection-list">
-    <div class="bar">
-      <h1 tabindex="-1">Connections</h1>
-      <form id="connection-form" role="search">
-        <label for="connection-search" class="unseen">Search connections</label>
-        <input id="connection-search" type="search" autocomplete="off" autocapitalize="off" spellcheck="false"
-          placeholder="User, id, role, address, channel">
-        <button type="submit" class="quiet">Search</button>
-      </form>
-    </div>
-    <div class="card"><div id="connections"></div><p id="connections-note" class="note" hidden></p></div>
-  </div>
+  ${searchedList("connection", "Connections", "User, id, role, address, channel")}
   <div id="connection-detail" hidden>
     <p><a href="#/connections">← All connections</a></p>
     <div class="bar">
@@ -87,8 +65,10 @@ export const connections = `<section id="view-connections" hidden>
       <button id="disconnect" type="button" class="danger" hidden>Disconnect…</button>
     </div>
     <p id="connection-note" class="note" role="status" hidden></p>
-    <section class="card"><dl id="connection-fields" class="fields"></dl></section>
-    <section class="card"><h2>Channels</h2><ul id="connection-channels" class="chips"></ul></section>
+    <div id="connection-cards">
+      <section class="card"><dl id="connection-fields" class="fields"></dl></section>
+      <section class="card"><h2>Channels</h2><ul id="connection-channels" class="chips"></ul></section>
+    </div>
   </div>
   <dialog id="disconnect-dialog" aria-labelledby="disconnect-title">
     <form id="disconnect-form">
@@ -164,20 +144,42 @@ export const playground = `<section id="view-playground" hidden>
   </div>
 </section>`;
 
-const snippet = (name: string, title: string): string => `<section class="card">
+export const code = `<section id="view-code" hidden>
+  <div class="bar">
+    <h1 tabindex="-1">Code</h1>
+    <label>for <input id="snippet-channel" value="chat.room.1" aria-label="Channel" autocomplete="off" spellcheck="false"></label>
+  </div>
+  <p class="note">Save the page as a file and open it. The modules go into a project with the package <code>tidegate</code>:
+  <code>npm install --install-links</code> and the gateway's folder.</p>
+  ${snippet("page", "Page")}
+  ${snippet("module", "Module")}
+  ${snippet("react", "React")}
+  ${snippet("curl", "Backend, by curl")}
+</section>`;
+
+/** A list, and the form that searches it: `name` is that of one item, and begins the ids. */
+function searchedList(name: string, title: string, placeholder: string): string {
+  return `<div id="${name}-list">
+    <div class="bar">
+      <h1 tabindex="-1">${title}</h1>
+      <form id="${name}-form" role="search">
+        <label for="${name}-search" class="unseen">Search ${name}s</label>
+        <input id="${name}-search" type="search" autocomplete="off" autocapitalize="off" spellcheck="false"
+          placeholder="${placeholder}">
+        <button type="submit" class="quiet">Search</button>
+      </form>
+    </div>
+    <div class="card"><div id="${name}s"></div><p id="${name}s-note" class="note" hidden></p></div>
+  </div>`;
+}
+
+/** Code with a button that copies it. */
+function snippet(name: string, title: string): string {
+  return `<section class="card">
     <div class="bar">
       <h2 id="title-${name}">${title}</h2>
       <button id="copy-${name}" type="button" class="quiet" aria-describedby="title-${name}">Copy</button>
     </div>
     <pre tabindex="0"><code id="snippet-${name}"></code></pre>
   </section>`;
-
-export const code = `<section id="view-code" hidden>
-  <div class="bar">
-    <h1 tabindex="-1">Code</h1>
-    <label>for <input id="snippet-channel" value="chat.room.1" aria-label="Channel" autocomplete="off" spellcheck="false"></label>
-  </div>
-  ${snippet("browser", "Browser")}
-  ${snippet("react", "React")}
-  ${snippet("curl", "Backend, by curl")}
-</section>`;
+}

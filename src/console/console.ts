@@ -7,6 +7,7 @@
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { extname } from "node:path";
+import { fileURLToPath } from "node:url";
 import { chatPage, chatPagePolicy } from "./chat-page.ts";
 import { consolePage } from "./console-page.ts";
 import { consoleStyle } from "./console-style.ts";
@@ -53,11 +54,15 @@ export const pageModules = [
 const extension = extname(import.meta.url);
 const modulePath = (name: string): string => `/console/${name}${extension}`;
 
+/** Not of the page itself: the client, for pages elsewhere that begin with the console's code. */
+const clientPath = "/tidegate.min.js";
+
 const assets: Readonly<Record<string, () => Promise<ServedPage>>> = {
   "/console/style.css": async () => ({ contentType: "text/css; charset=utf-8", body: consoleStyle }),
   "/console/uplot.css": () => packaged("uplot/dist/uPlot.min.css", "text/css; charset=utf-8"),
   "/console/uplot.js": () => packaged("uplot/dist/uPlot.iife.min.js", javascript),
   "/console/uplot-license.txt": () => packaged("uplot/LICENSE", "text/plain; charset=utf-8"),
+  [clientPath]: clientScript,
   ...Object.fromEntries(pageModules.map((name) => [modulePath(name), () => pageModule(name)])),
 };
 export const assetPaths: readonly string[] = Object.keys(assets);
@@ -101,6 +106,22 @@ function document(body: string, policy: string): ServedPage {
 
 async function packaged(name: string, contentType: string): Promise<ServedPage> {
   return { contentType, body: await readFile(createRequire(import.meta.url).resolve(name), "utf8") };
+}
+
+/** The build for a script tag. Any page may load it: it is no secret, and a page on this machine has an origin of its own. */
+async function clientScript(): Promise<ServedPage> {
+  const headers = { "Cross-Origin-Resource-Policy": "cross-origin" };
+  const folder = new URL("../client/", import.meta.url);
+  const body =
+    extension === ".ts" ? await bundled("script.ts") : await readFile(new URL("tidegate.min.js", folder), "utf8");
+  return { contentType: javascript, body, headers };
+
+  async function bundled(entry: string): Promise<string> {
+    const { build } = await import("esbuild");
+    const entryPoints = [fileURLToPath(new URL(entry, folder))];
+    const { outputFiles } = await build({ entryPoints, bundle: true, minify: true, format: "iife", write: false });
+    return outputFiles[0]!.text;
+  }
 }
 
 async function pageModule(name: string): Promise<ServedPage> {

@@ -183,9 +183,10 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
     health,
     subscriptionChanged,
   });
-  const port = await listening.catch((error: unknown) => {
+  const port = await listening.catch(async (error: unknown) => {
     server.closeAll();
     keys.stop();
+    await guard.stop();
     throw error;
   });
 

@@ -207,6 +207,12 @@ describe("The client in Chromium", () => {
     assert.equal(await page.locator("p", { hasText: hostile }).count(), 1);
     assert.equal(await page.locator("p b").textContent(), "<i>Ann</i>:");
     assert.equal(await page.locator("img, i").count(), 0);
+    await fetch(`${gateway.adminUrl}/api/v1/publish`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ channel: "chat.room.1", message: { any: ["JSON"] } }),
+    });
+    await page.locator("p", { hasText: '0: {"any":["JSON"]}' }).waitFor();
     assert.equal(await gateway.metric("tidegate_subscriptions"), 2);
     assert.equal(await gateway.metric('tidegate_connections{format="json"}'), 1);
     assert.equal(await gateway.metric('tidegate_messages_total{action="subscribe"}'), 2);

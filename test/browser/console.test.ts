@@ -84,6 +84,10 @@ describe("The console in Chromium", { concurrency: 2 }, () => {
     await page.keyboard.press("Enter");
     assert.deepEqual(await client.close(), { code: 4503, reason: "time to go" });
     await page.getByText("This connection is closed.").waitFor();
+    assert.equal(await page.locator("#connection-cards").isVisible(), true, "what it was");
+    await page.evaluate(`location.hash = "#/connections/${client.connectionId! + 1000}"`);
+    await page.getByText("This connection is closed.").waitFor();
+    assert.equal(await page.locator("#connection-cards").isVisible(), false, "nothing is known of it");
     await other.settled();
   });
 
@@ -172,6 +176,9 @@ describe("The console in Chromium", { concurrency: 2 }, () => {
     const page = await open();
     await eventually(async () => (await fieldOf(page, "#log-figures", "Lease")) === "held", "a lease");
     assert.equal(await fieldOf(page, "#log-figures", "Where"), "Redis");
+    const onItsWay = page.locator(".chart", { hasText: "On its way through Redis" });
+    await onItsWay.locator("b", { hasText: /s$/ }).waitFor();
+    assert.equal(await page.locator(".chart canvas").count(), 6);
     await ready(page);
     await redis.stop("SIGKILL");
     await page.locator("#status", { hasText: "Not ready: Redis: " }).waitFor();
@@ -211,8 +218,9 @@ describe("The console in Chromium", { concurrency: 2 }, () => {
       assert.equal(await isTooWide(page), false, name);
     }
     const parts = {
-      browser: `WebSocket("${gateway.url}")`,
-      react: "useEffect",
+      page: `${gateway.adminUrl}/tidegate.min.js`,
+      module: `createClient("${gateway.url}")`,
+      react: "useChannel",
       curl: `${gateway.adminUrl}/api/v1/publish`,
     };
     for (const [name, part] of Object.entries(parts)) {
@@ -223,5 +231,10 @@ describe("The console in Chromium", { concurrency: 2 }, () => {
     await page.goto(`${gateway.adminUrl}/#/connections/${client.connectionId}`);
     await page.locator("#connection-channels a").waitFor();
     assert.equal(await isTooWide(page), false, "a connection");
+    await page.goto(`${gateway.adminUrl}/api`);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+    assert.equal(await isTooWide(page), false, "the server API");
+    await page.getByRole("link", { name: "The console" }).click();
+    await ready(page);
   });
 });

@@ -48,6 +48,20 @@ describe("The client, against a gateway", () => {
     assert.deepEqual(client.sockets.actions, ["batch", "presence"]);
   });
 
+  it("sends what is asked for in one go in one frame, in its order", async (t) => {
+    const gateway = await startTestGateway(t);
+    const client = startClient(t, gateway);
+    const room = client.subscribe("chat.x");
+    const values = valuesOf(room);
+    await room.ready;
+    await Promise.all([room.publish(1), room.publish(2), client.history("chat.x"), room.publish(3)]);
+    await have(values, 3);
+    assert.deepEqual(values, [1, 2, 3]);
+    assert.deepEqual(client.sockets.actions, ["subscribe", "batch"]);
+    await room.publish(4);
+    assert.deepEqual(client.sockets.actions.at(-1), "message");
+  });
+
   it("shares one subscription among the listeners of a channel, each with the history that it asks for", async (t) => {
     const gateway = await startTestGateway(t);
     const client = startClient(t, gateway);
@@ -137,6 +151,8 @@ describe("The client, against a gateway", () => {
     await room.publish({ text: "Grüße", list: [1, null, true], left: undefined });
     await have(values, 1);
     assert.deepEqual(values, [{ text: "Grüße", list: [1, null, true] }]);
+    await assert.rejects(room.publish(JSON.parse('{"__proto__": 1}')), { code: "invalid_message" });
+    await room.publish('"__proto__":');
     assert.equal(client.sockets.all[0]?.protocol, "tidegate.msgpack.v1");
     assert.deepEqual(client.sockets.sent, [], "no text frame");
   });
@@ -198,6 +214,8 @@ describe("The client, against a gateway", () => {
     );
     const refused = client.subscribe("private.other");
     await assert.rejects(refused.ready, { code: "unauthenticated" });
+    const heavy = client.subscribe("private.heavy", undefined, { token: "x".repeat(70_000) });
+    await assert.rejects(heavy.ready, { code: "message_too_big", channel: "private.heavy" });
     const big = client.subscribe("chat.big");
     await assert.rejects(big.publish("x".repeat(70_000)), { code: "message_too_big" });
     await assert.rejects(big.publish(1n as never), { code: "invalid_message" });
@@ -209,7 +227,7 @@ describe("The client, against a gateway", () => {
       "any unauthenticated private.other",
     ]);
     const { sent, received, reconnections, errors } = client.counters;
-    assert.deepEqual([sent, received, reconnections, errors], [3, 1, 0, 5]);
+    assert.deepEqual([sent, received, reconnections, errors], [3, 1, 0, 6]);
     assert.equal(client.sockets.all.length, 1);
   });
 
@@ -218,9 +236,9 @@ describe("The client, against a gateway", () => {
     const client = startClient(t, gateway);
     const room = client.subscribe("chat.x");
     const values = valuesOf(room);
-    for (let n = 0; n < 610; n += 1) void room.publish(n);
-    await have(values, 610);
-    assert.deepEqual(values, [...Array(610).keys()]);
+    for (let n = 0; n < 600; n += 1) void room.publish(n);
+    await have(values, 600);
+    assert.deepEqual(values, [...Array(600).keys()]);
     assert.equal(client.counters.errors, 0);
   });
 
@@ -292,12 +310,24 @@ describe("The client, against a gateway", () => {
     await have(ends, 1);
     assert.deepEqual(ends, ["forbidden"]);
     await assert.rejects(client.authenticate("no token"), { code: "invalid_token" });
+    const cause = new Error("the token server is away");
+    const failing = (): never => {
+      throw cause;
+    };
+    await assert.rejects(client.authenticate(failing), { name: "TidegateError", code: "token", cause });
+    const { errors } = client.counters;
+    void client.authenticate(failing); // nobody waits for it: that ends no program
+    void client.authenticate("no token");
+    const codes: string[] = [];
+    client.on("error", ({ code }) => void codes.push(code));
+    await have(codes, 2);
+    assert.deepEqual([codes.sort(), client.counters.errors], [["invalid_token", "token"], errors + 2]);
   });
 
   it("says what is wrong with how it is made", () => {
     assert.throws(
       () => createClient("http://localhost"),
-      /cannot create client: url must be ws:\/\/… or wss:\/\/…, got http/,
+      /cannot create client: url must begin with ws:\/\/ or wss:\/\/, got http/,
     );
     const own = globalThis as { WebSocket?: unknown };
     const kept = own.WebSocket;

@@ -13,7 +13,7 @@ const room = client.subscribe("chat.bots", undefined, { history: 10 });
 room.on("gap", () => console.log("messages may be missing here"));
 room.publish({ text: "Hello everyone!" }).catch(({ code, message }) => console.error(code, message));
 for await (const { message, user_id, sender } of room) {
-  console.log(`${user_id ?? sender}: ${message.text}`);
-  if (message.text === "enough") break;
+  console.log(`${user_id ?? sender}: ${message?.text}`); // others may send any JSON
+  if (message?.text === "enough") break;
 }
 client.disconnect();

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { describe, it } from "node:test";
+import { WebSocketServer } from "ws";
 import { type ClientOptions, createClient } from "../../src/client/index.ts";
 import { platform } from "../../src/client/surroundings.ts";
 import { freePort, until } from "../support/child.ts";
@@ -76,6 +77,7 @@ describe("A client that loses its connection", () => {
     await ann.sockets.cut();
     const queued = ["a", "b", "c"].map((text) => room.publish(text));
     await assert.rejects(room.publish("too much"), { code: "queue_full" });
+    await assert.rejects(room.history(), { code: "queue_full" });
     room.unsubscribe(); // what waits is sent all the same
     const acks = await Promise.all(queued);
     assert.equal((await again).duplicate, true);
@@ -109,9 +111,9 @@ describe("A client that loses its connection", () => {
     const delays: number[] = [];
     const surroundings = {
       ...platform,
-      setTimeout: (run: () => void, ms: number) => {
+      after: (ms: number, run: () => void) => {
         delays.push(ms);
-        return setTimeout(run, ms);
+        return platform.after(ms, run);
       },
     };
     const client = startClient(t, first, { surroundings });
@@ -159,10 +161,10 @@ describe("A client that loses its connection", () => {
     const surroundings: ClientOptions["surroundings"] = {
       ...platform,
       random: () => 0.5,
-      setTimeout: (run, ms) => {
-        if (ms === 10_000) return setTimeout(run, ms); // for the welcome
+      after: (ms, run) => {
+        if (ms === 10_000) return platform.after(ms, run); // for the welcome
         delays.push(ms);
-        return setTimeout(run, delays.length < 8 ? 1 : 1e6);
+        return platform.after(delays.length < 8 ? 1 : 1e6, run);
       },
       watch: (listener) => {
         changed = listener;
@@ -184,12 +186,84 @@ describe("A client that loses its connection", () => {
     assert.deepEqual(asked, [1], "it does not watch the network any more");
   });
 
+  it("tries again at once when connect() is called, whatever it was waiting for", async (t) => {
+    const port = await freePort();
+    const surroundings = { ...platform, random: () => 1 };
+    const client = startClient(
+      t,
+      { url: `ws://127.0.0.1:${port}` },
+      { surroundings, backoffMinMs: 1e6, backoffMaxMs: 1e6 },
+    );
+    await client.reaches("waiting");
+    await startTestGateway(t, { port });
+    client.connect();
+    client.connect(); // once is enough
+    await client.subscribe("chat.x").ready;
+    assert.equal(client.sockets.all.length, 2);
+  });
+
+  it("says why it cannot connect, where the platform does", async (t) => {
+    const gateway = await startTestGateway(t, { auth: { required: true } });
+    const texts: string[] = [];
+    const told = ({ message }: Error): void => void texts.push(message);
+    startClient(t, gateway).onError("connection", told);
+    await have(texts, 1);
+    assert.match(texts[0]!, /^connection ended: 1006, .*401/);
+    const nobody = startClient(t, { url: `ws://127.0.0.1:${await freePort()}` });
+    nobody.onError("connection", told);
+    await until(
+      () => texts.some((text) => /^connection ended: 1006, .*ECONNREFUSED/.test(text)),
+      () => JSON.stringify(texts),
+    );
+    await until(
+      () => nobody.state === "waiting",
+      () => nobody.state,
+    );
+  });
+
+  it("never tells the token, also where it cannot be sent", async (t) => {
+    const gateway = await startTestGateway(t);
+    const client = startClient(t, gateway, { token: "no token at all" });
+    const texts: string[] = [];
+    client.on("error", (error) => void texts.push(`${error.code} ${error.message} ${error.cause}`));
+    await have(texts, 1);
+    assert.equal(texts[0], "connection connection ended: 1006, no token to send undefined");
+  });
+
+  it("leaves a server that sends no frames, and tries again", async (t) => {
+    const port = await freePort();
+    const server = new WebSocketServer({ port, host: "127.0.0.1" });
+    t.after(() => server.close());
+    server.on("connection", (socket) => socket.send("<html>"));
+    const client = startClient(t, { url: `ws://127.0.0.1:${port}` });
+    const texts: string[] = [];
+    client.onError("connection", ({ message }) => void texts.push(message));
+    await have(texts, 2);
+    assert.match(texts[0]!, /^connection ended: 1006, SyntaxError/);
+  });
+
+  it("takes an option that is undefined for one that is not given", async (t) => {
+    const delays: number[] = [];
+    const surroundings = {
+      ...platform,
+      random: () => 1,
+      after(ms: number, run: () => void) {
+        delays.push(ms);
+        return platform.after(ms, run);
+      },
+    };
+    const options = { surroundings, backoffMinMs: undefined, backoffMaxMs: undefined, format: undefined };
+    const client = startClient(t, { url: `ws://127.0.0.1:${await freePort()}` }, options as object);
+    await client.reaches("waiting");
+    assert.deepEqual(delays, [10_000, 500]);
+  });
+
   it("notices that nobody answers, and leaves that connection behind", async (t) => {
     const gateway = await startTestGateway(t);
     let changed = (_isGood: boolean): void => {};
     const surroundings: ClientOptions["surroundings"] = {
       ...platform,
-      setTimeout: (run, ms) => setTimeout(run, ms === 5000 ? 50 : ms), // an answer
+      after: (ms, run) => platform.after(ms === 5000 ? 50 : ms, run), // an answer
       watch: (listener) => {
         changed = listener;
         return () => {};
@@ -216,7 +290,7 @@ describe("A client that loses its connection", () => {
     const errors: string[] = [];
     const surroundings = {
       ...platform,
-      setTimeout: (run: () => void, ms: number) => setTimeout(run, ms === 10_000 ? 50 : ms),
+      after: (ms: number, run: () => void) => platform.after(ms === 10_000 ? 50 : ms, run),
     };
     const client = createClient(`ws://127.0.0.1:${port}`, {
       WebSocket: new Sockets().open,

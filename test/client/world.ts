@@ -24,10 +24,12 @@ export class World {
     return {
       now: () => this.nowMs,
       random: this.random,
-      setTimeout: (run, ms) => this.in(ms, run),
-      clearTimeout: (timer) => {
-        const at = this.#timers.indexOf(timer as Timer);
-        if (at !== -1) this.#timers.splice(at, 1);
+      after: (ms, run) => {
+        const timer = this.in(ms, run);
+        return () => {
+          const at = this.#timers.indexOf(timer);
+          if (at !== -1) this.#timers.splice(at, 1);
+        };
       },
       watch: (changed) => {
         this.#changed = changed;
@@ -79,7 +81,7 @@ export class World {
 
 /** Promises that are due: chains in the client are shorter than this. */
 async function settle(): Promise<void> {
-  for (let i = 0; i < 5; i += 1) await undefined;
+  for (let i = 0; i < 10; i += 1) await undefined;
 }
 
 function mulberry32(seed: number): () => number {

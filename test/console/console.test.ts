@@ -69,6 +69,14 @@ describe("what the console loads", () => {
     assert.match((await served("/console/uplot-license.txt")).body, /MIT License|Permission is hereby granted/);
   });
 
+  it("lets pages elsewhere load the client, and nothing else", async () => {
+    const policy = async (path: string) => (await served(path)).headers?.["Cross-Origin-Resource-Policy"];
+    assert.equal(await policy("/tidegate.min.js"), "cross-origin");
+    assert.match((await served("/tidegate.min.js")).body, /\.Tidegate=\{createClient:/);
+    for (const path of [...pagePaths, ...assetPaths])
+      if (path !== "/tidegate.min.js") assert.equal(await policy(path), undefined, path);
+  });
+
   it("is every module of the page, as JavaScript", async () => {
     const names = readdirSync(folder).filter((name) => name.endsWith(".ts"));
     assert.deepEqual(names.sort(), pageModules.map((name) => `${name}.ts`).sort());

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type ProcessFigures, percentile, type Stats, StatsHistory } from "../../src/console/page/stats-history.ts";
+import {
+  type LogFigures,
+  type ProcessFigures,
+  percentile,
+  type Stats,
+  StatsHistory,
+} from "../../src/console/page/stats-history.ts";
 
 const bounds = [1, 2, 4];
 
@@ -37,6 +43,19 @@ describe("the history of what the processes counted", () => {
     );
     assert.deepEqual([history.latest()!.deliveries, history.latest()!.publications], [5, 5]);
     assert.deepEqual([history.latest("b")!.deliveries, history.latest("nobody")], [3, undefined]);
+  });
+
+  it("shows the longest lag of those who read the log in Redis, and none where nobody does", () => {
+    const log = (lagSeconds: number): LogFigures => ({
+      ...{ lagSeconds, queueBytes: 0, unreadEntries: 0, isLeased: true, failures: 0, reconnects: 0, epochChanges: 0 },
+    });
+    const history = new StatsHistory();
+    for (const at of [1, 2]) history.add(stats(figures("a", { log: log(2) }), figures("b", { log: log(3) })), at);
+    assert.deepEqual([history.latest()!.lagSeconds, history.latest("a")!.lagSeconds], [3, 2]);
+    history.add({ ...stats(figures("worker")), log: log(7) }, 3); // a supervisor's
+    assert.deepEqual([history.latest()!.lagSeconds, history.latest("worker")!.lagSeconds], [7, undefined]);
+    history.add(stats(figures("alone")), 4);
+    assert.equal(history.latest()!.lagSeconds, undefined);
   });
 
   it("takes a process that is new, or has begun anew, for one that did nothing yet, never for one that fell", () => {

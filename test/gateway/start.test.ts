@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { Callouts } from "../../src/callout/callouts.ts";
 import { makeCertificate } from "../socket/certificate.ts";
 import { connect } from "../support/client.ts";
 import { startTestGateway } from "../support/gateway.ts";
@@ -21,6 +22,12 @@ describe("startGateway", () => {
     await assert.rejects(startTestGateway(t, { port, adminPort }), { code: "EADDRINUSE" });
     assert.equal(await statusOf(port, "/healthz"), "refused");
     await startTestGateway(t, { port });
+  });
+
+  it("ends what it had begun, where its port is taken", async (t) => {
+    const stopped = t.mock.method(Callouts.prototype, "stop"); // seen from outside only once a backend was asked
+    await assert.rejects(startTestGateway(t, { port: await takenPort(t) }), { code: "EADDRINUSE" });
+    assert.equal(stopped.mock.callCount(), 1);
   });
 
   it("rejects for an address that this machine does not have", async (t) => {

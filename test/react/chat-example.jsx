@@ -1,27 +1,26 @@
-import { useState } from "react";
 import { TidegateProvider, useChannel, useConnection, usePresence } from "../../src/react/index.ts";
+
+const asText = (message) => (typeof message === "string" ? message : JSON.stringify(message)); // others may send any JSON
 
 function Chat({ channel }) {
   const { messages, publish } = useChannel(channel, { history: 20 });
   const { members } = usePresence("presence.lobby");
   const { state } = useConnection();
-  const [text, setText] = useState("");
+  const names = members.map(({ user_id, connection_id }) => user_id ?? connection_id);
   const send = (event) => {
     event.preventDefault();
-    publish(text);
-    setText("");
+    publish(event.target.text.value);
+    event.target.reset();
   };
   return (
     <form onSubmit={send}>
-      <p>
-        {state}, with {members.map(({ user_id, connection_id }) => user_id ?? connection_id).join(", ")}
-      </p>
+      <p>{`${state}, with ${names.join(", ")}`}</p>
       {messages.map(({ key, sender, user_id, message }) => (
         <p key={key}>
-          <b>{user_id ?? sender}:</b> {message}
+          <b>{user_id ?? sender}:</b> {asText(message)}
         </p>
       ))}
-      <input value={text} onChange={(event) => setText(event.target.value)} />
+      <input name="text" autoComplete="off" />
     </form>
   );
 }

@@ -100,7 +100,7 @@ export class Chart {
       width,
       height: heightPx,
       legend: { show: false },
-      padding: [8, 8, 0, 0],
+      padding: [8, 20, 0, 0], // half the time of the last tick
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
       scales: {
         x: { time: true, range: () => [...this.#range] },

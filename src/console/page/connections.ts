@@ -28,9 +28,7 @@ export class ConnectionsView {
     // A user or an id is found at once, however many there are; anything else by looking at them.
     queries: (search) => [
       ...(search === "" ? [] : [{ user: search }]),
-      ...(/^[1-9]\d{0,15}$/.test(search) && Number.isSafeInteger(Number(search))
-        ? [{ connection: Number(search) }]
-        : []),
+      ...(isConnectionId(search) ? [{ connection: Number(search) }] : []),
       {},
     ],
     matches: ({ connection, user, role, address, node, channels }, search) =>
@@ -60,13 +58,14 @@ export class ConnectionsView {
 
   /** The list, or one connection. */
   show(argument: string | undefined): void {
-    const id = /^[1-9]\d{0,15}$/.test(argument ?? "") ? argument : undefined; // nothing else is one
+    const id = isConnectionId(argument ?? "") ? argument : undefined; // nothing else is one
     this.#connection = id === undefined ? undefined : Number(id);
     byId("connection-list").hidden = id !== undefined;
     byId("connection-detail").hidden = id === undefined;
     setText(byId("connection-name"), `Connection ${id ?? ""}`);
-    byId("connection-fields").replaceChildren();
-    byId("connection-channels").replaceChildren();
+    byId("connection-cards").hidden = true; // until it is found
+    byId("disconnect").hidden = true;
+    setNote(byId("connection-note"), "");
     this.refresh();
   }
 
@@ -86,6 +85,7 @@ export class ConnectionsView {
       if (connection !== this.#connection) return;
       const [found] = items;
       byId("disconnect").hidden = found === undefined;
+      if (found !== undefined) byId("connection-cards").hidden = false; // one that closes leaves what was known of it
       setNote(note, found === undefined ? "This connection is closed." : "");
       if (found !== undefined) describe(found);
     } catch (error) {
@@ -113,6 +113,8 @@ export class ConnectionsView {
     }
   }
 }
+
+const isConnectionId = (text: string): boolean => /^[1-9]\d*$/.test(text) && Number.isSafeInteger(Number(text));
 
 function describe(found: ConnectionRow): void {
   tellFields(byId("connection-fields"), [

@@ -9,12 +9,14 @@ export class Overview {
   readonly #history = new StatsHistory();
   readonly #scope = byId("scope", HTMLSelectElement);
   readonly #window = byId("window", HTMLSelectElement);
-  readonly #charts = chartsOf();
+  readonly #logCharts = logChartsOf();
+  readonly #charts = [...chartsOf(), ...this.#logCharts];
   readonly #processes = new Table<ProcessFigures>("Processes", this.#columns(), ({ node }) => node);
   #isShown = false;
 
   constructor() {
     byId("charts").append(...this.#charts.map(({ card }) => card));
+    for (const { card } of this.#logCharts) card.hidden = true;
     byId("processes").append(this.#processes.element);
     this.#scope.addEventListener("change", () => this.#draw());
     this.#window.addEventListener("change", () => this.#draw());
@@ -36,6 +38,7 @@ export class Overview {
     this.#processes.show(stats.processes);
     this.#tellLog(stats);
     this.#tellTotals(stats.processes);
+    for (const { card } of this.#logCharts) card.hidden = stats.log === undefined;
     byId("start").hidden = stats.processes.some(({ connections }) => connections > 0);
     this.#draw();
   }
@@ -129,9 +132,31 @@ const sharedLogRows = (log: LogFigures): (readonly [string, string])[] => [
   ["Breaks", format.count(log.epochChanges)],
 ];
 
+const optional = (text: (value: number) => string) => (value: number | undefined) =>
+  value === undefined ? "–" : text(value);
+
+/** Shown where the log is in Redis. */
+function logChartsOf(): readonly Chart[] {
+  return [
+    new Chart({
+      title: "Acknowledged by Redis",
+      lines: [
+        { label: "p50", series: 1, value: ({ appendP50 }) => appendP50 },
+        { label: "p99", series: 3, value: ({ appendP99 }) => appendP99 },
+      ],
+      format: format.latency,
+      atLeast: 0.0005,
+    }),
+    new Chart({
+      title: "On its way through Redis",
+      lines: [{ label: "longest", series: 1, value: ({ lagSeconds }) => lagSeconds }],
+      format: format.latency,
+      atLeast: 0.0005,
+    }),
+  ];
+}
+
 function chartsOf(): readonly Chart[] {
-  const optional = (text: (value: number) => string) => (value: number | undefined) =>
-    value === undefined ? "–" : text(value);
   return [
     new Chart({
       title: "Connections",

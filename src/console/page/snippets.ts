@@ -1,4 +1,8 @@
-/** Code to begin with, made for this gateway's address and the channel that is asked for, to be copied. */
+/**
+ * Code to begin with, made for this gateway's address and the channel that is asked for, to be copied.
+ *
+ * The rule: each is whole. A browser test copies it and runs it as it stands.
+ */
 import { hasKey } from "./api.ts";
 import { byId, setText } from "./dom.ts";
 import { gatewayUrl } from "./gateway-url.ts";
@@ -8,8 +12,7 @@ export class SnippetsView {
 
   constructor() {
     this.#channel.addEventListener("input", () => this.#write());
-    for (const name of Object.keys(snippets) as SnippetName[])
-      byId(`copy-${name}`).addEventListener("click", () => void copy(name));
+    for (const name of names) byId(`copy-${name}`).addEventListener("click", () => void copy(name));
   }
 
   show(): void {
@@ -23,65 +26,75 @@ export class SnippetsView {
   #write(): void {
     const typed = this.#channel.value.trim();
     const channel = /^[\w-]+(\.[\w-]+)*$/.test(typed) ? typed : "chat.room.1"; // nothing else is a channel
-    for (const name of Object.keys(snippets) as SnippetName[])
-      setText(byId(`snippet-${name}`), snippets[name](channel));
+    for (const name of names) setText(byId(`snippet-${name}`), snippets[name](channel));
   }
 }
 
 type SnippetName = keyof typeof snippets;
 
 const snippets = {
-  browser: (channel: string): string => `const socket = new WebSocket("${gatewayUrl()}");
-const send = (action, data) => socket.send(JSON.stringify({ action, data }));
-
-socket.onopen = () => send("subscribe", { channel: "${channel}" });
-socket.onmessage = ({ data }) => {
-  const frame = JSON.parse(data);
-  if (frame.action === "message") console.log(frame.sender, frame.message);
-  if (frame.action === "ping") send("pong");
-};
-// once subscribed: send("message", { channel: "${channel}", message: "Hello everyone!" });`,
-
-  react: (channel: string): string => `import { useEffect, useRef, useState } from "react";
-
-export function Chat({ channel = "${channel}" }) {
-  const [messages, setMessages] = useState([]);
-  const socket = useRef(null);
-  const send = (action, data) => socket.current.send(JSON.stringify({ action, data }));
-
-  useEffect(() => {
-    const opened = new WebSocket("${gatewayUrl()}");
-    socket.current = opened;
-    setMessages([]);
-    opened.onopen = () => send("subscribe", { channel });
-    opened.onmessage = ({ data }) => {
-      const frame = JSON.parse(data);
-      if (frame.action === "message") setMessages((earlier) => [...earlier, frame]);
-      if (frame.action === "ping") send("pong");
-    };
-    return () => {
-      opened.onopen = opened.onmessage = null;
-      opened.close();
-    };
-  }, [channel]);
-
-  const submit = (event) => {
+  page: (channel: string): string => `<!doctype html>
+<meta charset="utf-8">
+<ul id="messages"></ul>
+<form id="form"><input id="text" autocomplete="off"> <button>Send</button></form>
+<script src="${location.origin}/tidegate.min.js"></script> <!-- on your site: dist/client/tidegate.min.js -->
+<script>
+  const client = Tidegate.createClient("${gatewayUrl()}");
+  const room = client.subscribe("${channel}", ({ message, user_id, sender }) => {
+    const item = document.createElement("li");
+    item.textContent = \`\${user_id ?? sender}: \${JSON.stringify(message)}\`;
+    document.querySelector("#messages").append(item);
+  }, { history: 20 });
+  client.on("error", ({ message }) => console.warn(message));
+  document.querySelector("#form").onsubmit = (event) => {
     event.preventDefault();
-    send("message", { channel, message: event.target.elements.text.value });
+    room.publish(document.querySelector("#text").value);
+    event.target.reset();
+  };
+</script>`,
+
+  module: (channel: string): string => `import { createClient } from "tidegate/client";
+// On Node 20, import WebSocket from "ws" and hand it in: createClient(url, { WebSocket }).
+
+const client = createClient("${gatewayUrl()}");
+client.on("error", ({ message }) => console.warn(message));
+const room = client.subscribe("${channel}", undefined, { history: 20 });
+room.publish("Hello everyone!");
+for await (const { message, user_id, sender } of room) console.log(user_id ?? sender, message);`,
+
+  react: (channel: string): string => `import { createRoot } from "react-dom/client";
+import { TidegateProvider, useChannel, useConnection } from "tidegate/react";
+
+function Chat({ channel }) {
+  const { messages, publish } = useChannel(channel, { history: 20 });
+  const { isConnected } = useConnection();
+  const send = (event) => {
+    event.preventDefault();
+    publish(event.target.text.value);
     event.target.reset();
   };
   return (
-    <form onSubmit={submit}>
-      {messages.map((frame, i) => <p key={i}>{JSON.stringify(frame.message)}</p>)}
-      <input name="text" /> <button>Send</button>
+    <form onSubmit={send}>
+      {messages.map(({ key, user_id, sender, message }) => (
+        <p key={key}>{user_id ?? sender}: {JSON.stringify(message)}</p>
+      ))}
+      <input name="text" /> <button disabled={!isConnected}>Send</button>
     </form>
   );
-}`,
+}
+
+createRoot(document.querySelector("#root")).render(
+  <TidegateProvider url="${gatewayUrl()}">
+    <Chat channel="${channel}" />
+  </TidegateProvider>,
+);`,
 
   curl: (channel: string): string => `curl -sS ${location.origin}/api/v1/publish \\
   -H 'Content-Type: application/json' \\${hasKey() ? '\n  -H "Authorization: Bearer $TIDEGATE_API_KEY" \\' : ""}
   -d '{"channel": "${channel}", "message": "Hello from a backend"}'`,
 } as const;
+
+const names = Object.keys(snippets) as SnippetName[];
 
 async function copy(name: SnippetName): Promise<void> {
   const source = byId(`snippet-${name}`);

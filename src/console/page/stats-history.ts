@@ -58,25 +58,31 @@ export interface Rates {
   readonly deliveries: number;
   /** 0 to 1. */
   readonly busy: number;
+  /** In Redis, where this process reads it there. */
+  readonly log: LogFigures | undefined;
   /** How many there were in each bucket of latencies. */
   readonly deliveryCounts: readonly number[];
   readonly appendCounts: readonly number[];
 }
 
 /** A moment of what is shown. Seconds; a percentile is `undefined` where there was nothing to measure. */
-export interface Point extends Omit<Rates, "deliveryCounts" | "appendCounts"> {
+export interface Point extends Omit<Rates, "deliveryCounts" | "appendCounts" | "log"> {
   readonly atSeconds: number;
   readonly p50: number | undefined;
   readonly p95: number | undefined;
   readonly p99: number | undefined;
   readonly appendP50: number | undefined;
   readonly appendP99: number | undefined;
+  /** The longest of these processes; `undefined` where the log is not in Redis. */
+  readonly lagSeconds: number | undefined;
 }
 
 interface Moment {
   readonly atSeconds: number;
   /** By node. */
   readonly rates: ReadonlyMap<string, Rates>;
+  /** Of the process that answered; with workers that is the supervisor, which alone has one. */
+  readonly log: LogFigures | undefined;
 }
 
 const momentsMax = 15 * 60;
@@ -99,7 +105,7 @@ export class StatsHistory {
     const rates = new Map(
       stats.processes.map((figures) => [figures.node, ratesOf(figures, last.byNode.get(figures.node), seconds)]),
     );
-    this.#moments.push({ atSeconds, rates });
+    this.#moments.push({ atSeconds, rates, log: stats.log });
     if (this.#moments.length > momentsMax) this.#moments.shift();
   }
 
@@ -144,8 +150,14 @@ export class StatsHistory {
       p99: of(deliveries, 0.99),
       appendP50: of(appends, 0.5),
       appendP99: of(appends, 0.99),
+      lagSeconds: longestLag(node === undefined ? [moment, ...shown] : shown),
     };
   }
+}
+
+function longestLag(seen: readonly { readonly log: LogFigures | undefined }[]): number | undefined {
+  const lags = seen.flatMap(({ log }) => (log === undefined ? [] : [log.lagSeconds]));
+  return lags.length === 0 ? undefined : Math.max(...lags);
 }
 
 function selected({ rates }: Moment, node: string | undefined): readonly Rates[] {
@@ -171,6 +183,7 @@ function ratesOf(now: ProcessFigures, before: ProcessFigures | undefined, second
       1,
       rise(({ busySeconds }) => busySeconds),
     ),
+    log: now.log,
     deliveryCounts: rises(({ deliveryLatency }) => deliveryLatency),
     appendCounts: rises(({ appendLatency }) => appendLatency),
   };
