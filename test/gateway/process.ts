@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { testSecret } from "../support/gateway.ts";
+import { searchAtEnd } from "../support/printed.ts";
 
 const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 const workingFolder = fileURLToPath(new URL("../..", import.meta.url));
@@ -31,6 +32,7 @@ export class GatewayProcess {
       env: Object.fromEntries([...inherited, ...env]),
       stdio: ["ignore", "pipe", "pipe"],
     });
+    searchAtEnd(() => JSON.stringify(this.log) + this.complaints);
     t.after(() => this.child.kill("SIGKILL"));
     createInterface(this.child.stdout!).on("line", (line) => {
       this.log.push(JSON.parse(line));

@@ -6,6 +6,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import { searchAtEnd } from "./printed.ts";
 
 const running = new Set<ChildProcess>();
 const endAll = (): void => {
@@ -33,6 +34,7 @@ export class Child {
         this.output += chunk.toString();
       });
     }
+    searchAtEnd(() => this.output);
     t.after(() => this.kill("SIGKILL"));
   }
 
