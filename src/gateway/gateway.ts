@@ -179,7 +179,6 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
     connect: guard.connect,
     connections,
     receiver,
-    sweep,
     slowConsumers,
     clock,
     welcome: createWelcome(config, connections),
