@@ -61,6 +61,10 @@ export class Target {
     return Object.assign(target, { ports: target.#ports });
   }
 
+  get pid(): number {
+    return this.#process.pid!;
+  }
+
   get isRunning(): boolean {
     return this.#process.exitCode === null && this.#process.signalCode === null;
   }
