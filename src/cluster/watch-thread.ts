@@ -1,6 +1,6 @@
 /**
  * The program of the second thread, see `watch.ts`. Once a stand-still, it looks at the main thread's stack through the
- * inspector, which needs no port and stops nothing that moves; it loads the log only then.
+ * inspector, which needs no port and stops nothing that moves. It loads the log only where there is something to say.
  */
 import { type Debugger, Session } from "node:inspector";
 import { workerData } from "node:worker_threads";
@@ -8,10 +8,12 @@ import { hookNames } from "../metrics/guard-counters.ts";
 import { beatMs, beats, hook, type WatchOptions } from "./watch.ts";
 
 const { worker, log: options, shared } = workerData as WatchOptions;
-/** Half of what the supervisor waits: the line is out before the end. */
-const silentBeatsMax = 6;
-const stackMs = 1000;
+/** Two seconds; with the time for a look at the stack the line is out before the supervisor ends the worker. */
+const silentBeatsMax = 4;
+const stackMs = 2000;
 const framesMax = 10;
+
+const loadLog = () => import("../log/log.ts");
 
 let seen = -1;
 let silentBeats = 0;
@@ -19,14 +21,15 @@ setInterval(() => {
   const now = Atomics.load(shared, beats);
   silentBeats = now === seen ? silentBeats + 1 : 0;
   seen = now;
+  if (silentBeats === silentBeatsMax / 2) void loadLog(); // so that it is there by then
   if (silentBeats === silentBeatsMax) void tell();
 }, beatMs);
 
 async function tell(): Promise<void> {
   const running = hookNames[Atomics.load(shared, hook) - 1];
-  const [stack, { createLog }] = await Promise.all([stackOfMain(), import("../log/log.ts")]);
-  const where = stack ?? "not in JavaScript: a regular expression, native code or garbage collection";
+  const where = (await stackOfMain()) ?? "not in JavaScript: a regular expression, native code or garbage collection";
   const silentMs = silentBeatsMax * beatMs;
+  const { createLog } = await loadLog();
   createLog(options).error({ worker, hook: running, silentMs, where }, "the event loop stands still");
 }
 
