@@ -39,8 +39,11 @@ function startThread(workerData: WatchOptions): Worker {
   const program = new URL(`./watch-thread${extname(import.meta.url)}`, import.meta.url);
   if (program.pathname.endsWith(".js")) return new Worker(program, options);
   const tsx = import.meta.resolve("tsx/esm/api"); // where nothing is built; threads do not inherit it
-  return new Worker(`import("${tsx}").then(({ register }) => (register(), import("${program}")))`, {
-    ...options,
-    eval: true,
-  });
+  return new Worker(
+    `import(${JSON.stringify(tsx)}).then(({ register }) => (register(), import(${JSON.stringify(program)})))`,
+    {
+      ...options,
+      eval: true,
+    },
+  );
 }

@@ -5,7 +5,6 @@
  * are tried again; later ones are dropped and counted. At the exit what waits is tried for a moment, and then given up.
  */
 import { write, writeSync } from "node:fs";
-import type { LogDestination } from "./log.ts";
 
 export interface LineOutputOptions {
   readonly fd: number;
@@ -23,7 +22,7 @@ const busyMs = 20;
 /** What a reader that stalls may hold up the exit. */
 const exitMs = 1000;
 
-export class LineOutput implements LogDestination {
+export class LineOutput {
   readonly #options: LineOutputOptions;
   #waiting: string[] = [];
   #bytes = 0; // of #waiting and #underWay
