@@ -188,6 +188,7 @@ function ranInItsOwnNetwork(): boolean {
 }
 
 async function main(): Promise<void> {
+  process.once("SIGTERM", () => process.exit(143)); // and the gateway goes with it
   const { values } = parseArgs({
     options: { minutes: { type: "string" }, seed: { type: "string" }, only: { type: "string" } },
   });

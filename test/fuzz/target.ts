@@ -44,6 +44,7 @@ export class Target {
       env: { ...process.env, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
+    process.once("exit", () => this.stop());
     createInterface(this.#process.stdout!).on("line", (line) => {
       const { level, msg, port, adminPort } = JSON.parse(line);
       if (msg === "listening") this.#ports = { port, adminPort };
