@@ -7,6 +7,7 @@ import cluster from "node:cluster";
 import { WorkerBus } from "./bus/worker-bus.ts";
 import { Members } from "./channel/presence.ts";
 import { type Order, type Report, reportMs } from "./cluster/control.ts";
+import { startWatch } from "./cluster/watch.ts";
 import { createWebhookPipe } from "./cluster/webhook-pipe.ts";
 import { type Node, startNode } from "./gateway/gateway.ts";
 import { version } from "./gateway/version.ts";
@@ -57,10 +58,11 @@ async function start(order: Order & { readonly kind: "start" }): Promise<void> {
   if (release !== version)
     log.warn({ release: version, supervisor: release }, "newer files are in place: restart the gateway to run them");
   bus = new WorkerBus(order.bus, { send: (message) => void process.send?.(message, undefined, {}, () => {}) });
+  const hookRunning = config.hooks.module === "" ? undefined : startWatch({ worker, log: config.log });
   const members = new Members(order.bus.shards);
   const webhooks = createWebhookPipe(config.webhooks, log, (events, sent) => report({ kind: "events", events }, sent));
   try {
-    node = await startNode(config, log, { bus, health, members, sharesPort: true, webhooks });
+    node = await startNode(config, log, { bus, health, members, sharesPort: true, webhooks, hookRunning });
     report({ kind: "listening" });
   } catch (error) {
     const { name, message, code } = error as NodeJS.ErrnoException;

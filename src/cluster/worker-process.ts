@@ -23,8 +23,11 @@ export interface WorkerEvents {
   noticed(noticed: readonly WebhookEvent[]): void;
 }
 
-/** How many beats a worker may be silent; more before its first word, for it may have to load from a slow disk. */
-const silenceMax = 10;
+/**
+ * How many beats a worker may be silent: 6, so that one whose event loop stands still has a successor within 10 s, and a
+ * long collection of garbage does not count as that. More before its first word, for it may have to load from a slow disk.
+ */
+const silenceMax = 6;
 const silenceAtFirstMax = 60;
 /** What may wait to be written to a worker. */
 const queueBytesMax = 256 * 1024 * 1024;

@@ -15,6 +15,7 @@ import type { Health } from "../metrics/health.ts";
 import type { MetricSnapshot } from "../metrics/metric.ts";
 import type { Failure, Order } from "./control.ts";
 import { deferred } from "./deferred.ts";
+import { processState } from "./process-state.ts";
 import type { SharedLog } from "./shared-log.ts";
 import { WorkerProcess } from "./worker-process.ts";
 
@@ -170,7 +171,8 @@ export class Workers {
     for (const [worker, life] of this.processes.entries()) {
       const reason = life?.beat();
       if (life === undefined || reason === undefined) continue;
-      this.#parts.log.error({ worker, workerPid: life.pid, reason }, "worker is stuck: it is ended");
+      const state = life.pid === undefined ? undefined : processState(life.pid);
+      this.#parts.log.error({ worker, workerPid: life.pid, reason, state }, "worker is stuck: it is ended");
       life.kill();
     }
   }

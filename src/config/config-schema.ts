@@ -60,7 +60,7 @@ export const configSchema = z.strictObject(
       ),
     heartbeatsPerMinuteMax: wholeNumber(0, perMinuteMax)
       .default(120)
-      .describe("Ping and pong frames a minute that one connection may send besides its messages. 0: no limit."),
+      .describe("Pings and pongs a minute, WebSocket's own too, of one connection besides its messages. 0: no limit."),
     floodRefusalsPerMinuteMax: wholeNumber(0, perMinuteMax)
       .default(600)
       .describe("More refused frames a minute than this close a connection with 4508. 0: never."),

@@ -31,6 +31,7 @@ import { limited } from "../log/limited-log.ts";
 import type { Log } from "../log/log.ts";
 import type { ApiCounters } from "../metrics/api-counters.ts";
 import { Counters } from "../metrics/counters.ts";
+import type { HookName } from "../metrics/guard-counters.ts";
 import type { Health } from "../metrics/health.ts";
 import { createRegistry, type Registry } from "../metrics/registry.ts";
 import { TrustedProxies } from "../socket/client-address.ts";
@@ -77,6 +78,8 @@ export interface NodeParts {
   readonly sharesPort: boolean;
   /** Those of the embedding program; without them the configuration may name a module. */
   readonly hooks?: Hooks | undefined;
+  /** Is told which hook begins to run, and `undefined` once it has returned. */
+  readonly hookRunning?: ((name: HookName | undefined) => void) | undefined;
   /** Where its events go; the node stops it, too. */
   readonly webhooks: NodeWebhooks | undefined;
   /** Where this process answers the server API. */
@@ -123,7 +126,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
   const figures = bus.figures?.bind(bus);
   const calls: NodeCalls = createNodeCalls({ ...state, ...own, health, figures, version, log, messageBytesMax });
 
-  const guardNeeds = { ...state, connections, isRevoked, log: outsiderLog };
+  const guardNeeds = { ...state, connections, isRevoked, log: outsiderLog, hookRunning: parts.hookRunning };
   const guard = await startGuard(config, parts.hooks, guardNeeds);
   const keys = await createTokenVerifier(config.auth, log);
   const verifier = refusingRevoked(keys, revocations);
@@ -176,7 +179,6 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
     connect: guard.connect,
     connections,
     receiver,
-    sweep,
     slowConsumers,
     clock,
     welcome: createWelcome(config, connections),

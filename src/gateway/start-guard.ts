@@ -7,7 +7,7 @@ import type { Clock } from "../clock/clock.ts";
 import type { Config } from "../config/config-schema.ts";
 import type { Connections } from "../connection/connections.ts";
 import { createGuard, type Guard, type GuardParts } from "../guard/guard.ts";
-import { HookRunner } from "../guard/hook-runner.ts";
+import { HookRunner, type HookRunnerParts } from "../guard/hook-runner.ts";
 import type { Hooks } from "../guard/hooks.ts";
 import { loadHooks } from "../guard/load-hooks.ts";
 import type { Log } from "../log/log.ts";
@@ -26,16 +26,17 @@ export interface GuardNeeds {
   readonly counters: Counters;
   readonly clock: Clock;
   readonly log: Log;
+  readonly hookRunning?: HookRunnerParts["hookRunning"];
   isRevoked(identity: Identity): boolean;
 }
 
 /** `given` are the hooks of the embedding program; without them the configured module is loaded. Rejects where it cannot be. */
 export async function startGuard(config: Config, given: Hooks | undefined, needs: GuardNeeds): Promise<RunningGuard> {
-  const { policies, connections, clock, log, isRevoked } = needs;
+  const { policies, connections, clock, log, isRevoked, hookRunning } = needs;
   const hooks = given ?? (config.hooks.module === "" ? {} : await loadHooks(config.hooks.module));
   const counters = needs.counters.guard;
   const callouts = new Callouts(config.callouts, { clock, counters, log });
-  const runner = new HookRunner(config.hooks.timeoutMs, { clock, counters, log });
+  const runner = new HookRunner(config.hooks.timeoutMs, { clock, counters, log, hookRunning });
   const authorized = Object.values(config.channels).flatMap(({ authorize }) => (authorize?.url ? authorize.on : []));
   const options = { ...config, connect: config.callouts.connect, authorized };
   const guard = createGuard(options, { hooks, runner, callouts, policies, connections, clock, isRevoked });

@@ -3,7 +3,7 @@
  * that hang are given up after a time, and only so many may be waited for.
  *
  * One thing it cannot keep from the others: a hook that computes without a pause stops this process, and everybody on it,
- * until it is done. That is counted and named in the log.
+ * until it is done. That is counted and named in the log; a worker that does not come back from it is ended.
  */
 import type { Clock } from "../clock/clock.ts";
 import type { Log } from "../log/log.ts";
@@ -17,6 +17,8 @@ export interface HookRunnerParts {
   readonly clock: Clock;
   /** Limited: clients bring about what is written. */
   readonly log: Log;
+  /** Is told which hook begins to run, and `undefined` once it has returned. */
+  readonly hookRunning?: ((name: HookName | undefined) => void) | undefined;
 }
 
 /** Longer than this without a pause is too long for everyone else on the process. */
@@ -51,18 +53,20 @@ export class HookRunner {
     read: (answer: object) => T,
     about: { readonly connection?: number | undefined },
   ): Settled<T> | Promise<Settled<T>> {
-    const { clock } = this.#parts;
+    const { clock, hookRunning } = this.#parts;
     const pending = this.#pending[name];
     if (pending.size >= pendingMax) return this.#ended(name, "overloaded", refusal("unavailable"));
     const startedMs = clock.nowMs();
     let answer: unknown;
     let isLater = false;
+    hookRunning?.(name);
     try {
       answer = hook();
       isLater = isThenable(answer); // looks at a property of theirs, which may throw too
     } catch (error) {
       return this.#thrown(name, error, about);
     } finally {
+      hookRunning?.(undefined);
       if (clock.nowMs() - startedMs > blockMs) this.#blocked(name, clock.nowMs() - startedMs);
     }
     if (!isLater) return this.#answered(name, answer, read, about);

@@ -44,6 +44,8 @@ const heartbeatBytesMax = 128;
 /** What a waiting frame costs besides its bytes. */
 const waitingOverheadBytes = 128;
 
+const floodReason = "flooding: slow down before you return";
+
 export class Receiver {
   readonly #options: ReceiveOptions;
   readonly #parts: ReceiveParts;
@@ -65,6 +67,17 @@ export class Receiver {
       return connection.close("message_too_big", `message too big: at most ${this.#options.messageBytesMax} bytes`);
     if (connection.inbox === undefined) this.#settle(connection, this.#handle(connection, bytes, isBinary, nowMs));
     else this.#wait(connection, connection.inbox, new Uint8Array(bytes.slice(0)), isBinary);
+  }
+
+  /** A ping or pong of WebSocket's own: a sign of life, paid for as a heartbeat. Nobody is told of a limit, but a flood ends. */
+  signalled(connection: Connection): void {
+    const { limits, sweep, counters, clock } = this.#parts;
+    const { slot } = connection;
+    const nowMs = clock.nowMs();
+    sweep.heard(connection, nowMs);
+    if (limits.heartbeats?.take(slot, 1, nowMs) !== false) return;
+    counters.rateLimited += 1;
+    if (limits.refusals?.take(slot, 1, nowMs) === false) connection.close("flooding", floodReason);
   }
 
   /** Handles the frames that waited, in order; stops again at the first that must wait itself. */
@@ -187,7 +200,7 @@ export class Receiver {
     const { slot } = connection;
     const nowMs = clock.nowMs();
     if (limits.refusals?.take(slot, 1, nowMs) !== false) return limits.notices.take(slot, 1, nowMs);
-    connection.close("flooding", "flooding: slow down before you return");
+    connection.close("flooding", floodReason);
     return false;
   }
 

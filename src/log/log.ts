@@ -5,8 +5,9 @@
  * holds, an event stays one line (only a stack trace on a terminal takes more), and secrets never appear: known keys
  * are redacted by name, and `line-safety.ts` finds tokens inside texts.
  */
-import { destination as fileDestination, pino, stdSerializers, stdTimeFunctions } from "pino";
+import { pino, stdSerializers, stdTimeFunctions } from "pino";
 import { prettyFactory } from "pino-pretty";
+import { LineOutput } from "./line-output.ts";
 import { safeForJson, safeForTerminal, withoutSecrets } from "./line-safety.ts";
 
 /** Names and values of one line; `err` is an Error, written with its stack. */
@@ -42,16 +43,17 @@ export interface LogDestination {
   write(line: string): void;
 }
 
-/**
- * A log that writes to `destination`, by default standard output, where a reader that stalls never stops the gateway:
- * lines wait, up to 4 MiB, and later ones are dropped; what waits is written when the process exits.
- */
+/** What may wait for a reader of standard output, or for room on its disk. */
+const waitingBytesMax = 4 * 1024 * 1024;
+
+/** A log that writes to `destination`, by default standard output, where nothing that goes wrong stops the gateway. */
 export function createLog(options: LogOptions, destination?: LogDestination): Log {
   const isTerminal = destination === undefined && process.stdout.isTTY === true;
   const isPretty = options.format === "pretty" || (options.format === "auto" && isTerminal);
-  const output = destination ?? fileDestination({ dest: 1, sync: isTerminal, maxLength: 4 * 1024 * 1024 });
+  const dropped = (lines: number): void => log.warn({ lines }, "log lines were dropped: standard output took none");
+  const output = destination ?? standardOutput(isTerminal, dropped);
   const layOut = isPretty ? prettyLines(isTerminal) : safeForJson;
-  return pino(
+  const log: Log = pino(
     {
       level: options.level,
       base: { pid: process.pid },
@@ -62,6 +64,15 @@ export function createLog(options: LogOptions, destination?: LogDestination): Lo
     },
     { write: (line: string) => void output.write(layOut(withoutSecrets(line))) },
   );
+  return log;
+}
+
+/** One for the process: lines of several logs keep their order. */
+let opened: LineOutput | undefined;
+
+function standardOutput(isSync: boolean, dropped: (lines: number) => void): LogDestination {
+  opened ??= new LineOutput({ fd: 1, bytesMax: waitingBytesMax, isSync, dropped });
+  return opened;
 }
 
 function prettyLines(colorize: boolean): (line: string) => string {

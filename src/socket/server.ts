@@ -10,7 +10,6 @@ import type { Clock } from "../clock/clock.ts";
 import type { Connection, Socket } from "../connection/connection.ts";
 import type { Connections } from "../connection/connections.ts";
 import type { SlowConsumers } from "../connection/slow-consumers.ts";
-import type { Sweep } from "../connection/sweep.ts";
 import type { Receiver } from "../inbound/receive.ts";
 import type { Log } from "../log/log.ts";
 import { type Health, healthAnswer, healthPaths } from "../metrics/health.ts";
@@ -36,7 +35,6 @@ export interface ServerOptions {
 export interface ServerParts extends UpgradeParts {
   readonly connections: Connections;
   readonly receiver: Receiver;
-  readonly sweep: Sweep;
   readonly slowConsumers: SlowConsumers;
   readonly clock: Clock;
   readonly log: Log;
@@ -159,7 +157,7 @@ export class SocketServer implements Topics {
   }
 
   #behavior(parts: ServerParts, running: RunningApp): uws.WebSocketBehavior<UserData> {
-    const { connections, receiver, sweep, slowConsumers, clock, log, subscriptionChanged } = parts;
+    const { connections, receiver, slowConsumers, clock, log, subscriptionChanged } = parts;
     const guarded =
       <A extends unknown[]>(handle: (...args: A) => void) =>
       (...args: A): void => {
@@ -209,8 +207,8 @@ export class SocketServer implements Topics {
       message: guarded((ws, bytes, isBinary) =>
         receiver.receive(ws.getUserData().state as Connection, bytes, isBinary),
       ),
-      pong: guarded((ws) => sweep.heard(ws.getUserData().state as Connection, clock.nowMs())),
-      ping: guarded((ws) => sweep.heard(ws.getUserData().state as Connection, clock.nowMs())),
+      pong: guarded((ws) => receiver.signalled(ws.getUserData().state as Connection)),
+      ping: guarded((ws) => receiver.signalled(ws.getUserData().state as Connection)),
       dropped: guarded((ws, bytes) => slowConsumers.dropped(ws.getUserData().state as Connection, bytes.byteLength)),
       ...(subscriptionChanged && {
         subscription: guarded((ws, topic, now, before) =>

@@ -14,9 +14,10 @@ import { ApiCounters } from "../../src/metrics/api-counters.ts";
 import { Health } from "../../src/metrics/health.ts";
 import { load } from "../config/faults.ts";
 import { testSecret } from "../support/gateway.ts";
+import { searchAtEnd, secretOf } from "../support/printed.ts";
 
-export const apiKey = "a-key-of-the-tests-0001";
-export const otherKey = "a-key-of-the-tests-0002";
+export const apiKey = secretOf("a-key-of-the-tests-0001");
+export const otherKey = secretOf("a-key-of-the-tests-0002");
 
 export interface Answered {
   readonly status: number;
@@ -136,6 +137,7 @@ export async function startApi(
     ]),
   ) as unknown as Calls;
   const logLines: string[] = [];
+  searchAtEnd(() => logLines.join(""));
   const log = createLog({ level: "info", format: "json" }, { write: (line) => void logLines.push(line) });
   const { config } = load({ flags: { auth: auth ?? { secret: testSecret } } });
   const counters = new ApiCounters();

@@ -6,6 +6,7 @@ import { Callouts, type Question, type Verdict } from "../../src/callout/callout
 import { GuardCounters } from "../../src/metrics/guard-counters.ts";
 import { FakeClock } from "../channel/fake-clock.ts";
 import { answering, Backend } from "../support/backend.ts";
+import { secretOf } from "../support/printed.ts";
 
 const question: Question = { event: "subscribe", user: 7, role: "user", channel: "a.b", connection: 1, address: "::1" };
 const yes: Verdict = { allow: true };
@@ -45,7 +46,7 @@ describe("A question to a backend", () => {
   });
 
   it("is signed with its time, where there is a secret", async (t) => {
-    const secret = "a secret of the backend, 32+ bytes";
+    const secret = secretOf("a secret of the backend, 32+ bytes");
     const { backend, clock, ask } = await create(t, { secret });
     await ask();
     const [{ headers, body } = assert.fail()] = backend.asked;

@@ -4,10 +4,11 @@ import { once } from "node:events";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gatewayProgram } from "../support/gateway-program.ts";
+import { searchAtEnd, secretOf } from "../support/printed.ts";
 
 const project = fileURLToPath(new URL("../..", import.meta.url));
 
-export const secret = "a secret of the tests, long enough for all";
+export const secret = secretOf("a secret of the tests, long enough for all");
 
 export interface Outcome {
   readonly status: number | null;
@@ -28,6 +29,8 @@ export class Program {
       cwd: project,
       env: { PATH, HOME, TZ: "UTC", ...env },
     });
+    const isToken = args[0] === "token"; // whose output is one
+    searchAtEnd(() => (isToken ? "" : this.stdout) + this.stderr);
     t.after(() => this.process.kill("SIGKILL"));
     this.#ended = once(this.process, "close");
     this.process.stdin.on("error", () => {}); // it may be gone before it read everything

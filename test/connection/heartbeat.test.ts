@@ -83,6 +83,22 @@ describe("The end of a token on a running gateway", () => {
     await careful.settled();
   });
 
+  it("is that of the last good one where several are sent at once: no bad one behind it takes it back", async (t) => {
+    const gateway = await startTestGateway(t, settings);
+    const client = await connect(t, `${gateway.url}/?token=${token({ user_id: "ann", exp: soon(600) })}`);
+    const tokens = [
+      ...Array.from({ length: 20 }, (_, i) => token({ user_id: "ann", exp: soon(500 + i), n: i })),
+      token({ user_id: "ann", exp: soon(2) }),
+      token({ user_id: "ben", exp: soon(900) }),
+      "no token",
+    ];
+    for (const [i, fresh] of tokens.entries()) client.request("authenticate", { token: fresh }, i);
+    await client.settled();
+    const codes = tokens.map((_, i) => client.frames.find(({ id }) => id === i)?.code);
+    assert.deepEqual(codes, [...Array(21).fill(undefined), "forbidden", "invalid_token"]);
+    assert.deepEqual(await client.close(), { code: 4003, reason: "token expired" });
+  });
+
   it("is not put off by the token of another user, by a bad one, nor by the same one again", async (t) => {
     const gateway = await startTestGateway(t, settings);
     const own = token({ user_id: "ann", exp: soon(3) });

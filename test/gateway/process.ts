@@ -7,6 +7,7 @@ import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { testSecret } from "../support/gateway.ts";
 import { gatewayProgram } from "../support/gateway-program.ts";
+import { searchAtEnd } from "../support/printed.ts";
 
 const workingFolder = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -31,6 +32,7 @@ export class GatewayProcess {
       env: Object.fromEntries([...inherited, ...env]),
       stdio: ["ignore", "pipe", "pipe"],
     });
+    searchAtEnd(() => JSON.stringify(this.log) + this.complaints);
     t.after(() => this.child.kill("SIGKILL"));
     createInterface(this.child.stdout!).on("line", (line) => {
       this.log.push(JSON.parse(line));

@@ -21,10 +21,10 @@ export function stoppedClock(t: TestContext): { advance(ms: number): void } {
  * Two connections, one of each encoding, that chat with each other from now on. `stop` has them exchange one message more
  * and then checks that none was lost, that all came in order, and that the process met no error meanwhile.
  */
-export async function bystanders(t: TestContext, gateway: TestGateway): Promise<{ stop(): Promise<void> }> {
+export async function bystanders(t: TestContext, gateway: TestGateway, query = ""): Promise<{ stop(): Promise<void> }> {
   const channel = "bystanders.only";
-  const speaker = await connect(t, gateway.url);
-  const listener = await connect(t, `${gateway.url}/?format=msgpack`);
+  const speaker = await connect(t, `${gateway.url}/?${query}`);
+  const listener = await connect(t, `${gateway.url}/?format=msgpack&${query}`);
   for (const client of [speaker, listener]) await client.subscribe(channel);
   const uncaught: unknown[] = [];
   const note = (error: unknown): void => void uncaught.push(error);

@@ -167,6 +167,7 @@ describe("Hostile frames", () => {
         "",
         "x".repeat(201),
         "x".repeat(10_000),
+        "x".repeat(65_000),
         "*",
         "chat.>",
         "a..b",

@@ -7,6 +7,7 @@ import { freePort } from "../support/child.ts";
 import { connect } from "../support/client.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { startNodeProcess } from "../support/node-process.ts";
+import { secretOf } from "../support/printed.ts";
 import { eventually, startProxy, startRedis, type TestRedis } from "../support/redis.ts";
 import { backLine, logged, notReady, readiness, ready, startNodes, troubleLine, urlsOf } from "./redis-nodes.ts";
 import { size } from "./redis-scene.ts";
@@ -141,7 +142,7 @@ describe("Redis in trouble at the start", { timeout: 60_000 }, () => {
 
 describe("Settings beside redis.url", { timeout: 60_000 }, () => {
   it("give the user and password that it lacks, whatever their characters", async (t) => {
-    const password = "p/w#?@:%25é";
+    const password = secretOf("p/w#?@:%25é");
     const redis = await startRedis(t, {
       args: ["--requirepass", password, "--user", "anna", "on", `>${password}`, "~*", "&*", "+@all"],
     });

@@ -10,11 +10,12 @@ import { run } from "../cli/program.ts";
 import { connectToAll, startWorkerCluster } from "../cluster/worker-cluster.ts";
 import { connect } from "../support/client.ts";
 import { startTestGateway } from "../support/gateway.ts";
+import { secretOf } from "../support/printed.ts";
 import { eventually, startRedis } from "../support/redis.ts";
 import { token } from "../support/tokens.ts";
 import { startNodes } from "./redis-nodes.ts";
 
-const key = "a-key-of-the-tests-0001";
+const key = secretOf("a-key-of-the-tests-0001");
 const channels = {
   "lobby.>": { presence: true, history: { size: 10, seconds: 300 } },
 };

@@ -67,7 +67,6 @@ async function startServer(t: TestContext) {
     connect: undefined,
     connections,
     receiver,
-    sweep,
     slowConsumers,
     clock: systemClock,
     health: new Health(),

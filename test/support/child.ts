@@ -6,6 +6,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import { searchAtEnd } from "./printed.ts";
 
 const running = new Map<ChildProcess, NodeJS.Signals>(); // with the signal that ends it
 const endAll = (): void => {
@@ -40,6 +41,7 @@ export class Child {
         this.output += chunk.toString();
       });
     }
+    searchAtEnd(() => this.output);
     t.after(() => this.kill(lastSignal));
   }
 

@@ -5,6 +5,7 @@ import type { Gateway } from "../../src/gateway/gateway.ts";
 import { startGateway } from "../../src/gateway/start-gateway.ts";
 import type { Hooks } from "../../src/guard/hooks.ts";
 import { createLog } from "../../src/log/log.ts";
+import { searchAtEnd, secretOf } from "./printed.ts";
 
 export interface TestGateway extends Gateway {
   /** `ws://127.0.0.1:port` */
@@ -18,7 +19,10 @@ export interface TestGateway extends Gateway {
 }
 
 /** The secret that the test gateway accepts and `test/support/tokens.ts` signs with. */
-export const testSecret = "a secret of the test suite, 32+ bytes";
+export const testSecret = secretOf("a secret of the test suite, 32+ bytes");
+
+/** Of so many gateways of a file the metrics are searched for secrets as well. */
+let scrapesLeft = 3;
 
 /**
  * Starts a gateway. `settings` are configuration keys over the defaults, which here mean: free ports, no message limit,
@@ -48,8 +52,15 @@ export async function startTestGateway(
     isStopped = true;
     await gateway.stop(drain);
   };
-  t.after(() => stop({ delaySeconds: 0, seconds: 0 }));
   const adminUrl = `http://127.0.0.1:${gateway.adminPort}`;
+  searchAtEnd(() => JSON.stringify(logLines));
+  t.after(async () => {
+    if (!isStopped && scrapesLeft-- > 0) {
+      const metrics = await (await fetch(`${adminUrl}/metrics`)).text();
+      searchAtEnd(() => metrics);
+    }
+    await stop({ delaySeconds: 0, seconds: 0 });
+  });
   return {
     ...gateway,
     stop,

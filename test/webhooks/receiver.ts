@@ -5,6 +5,7 @@ import { createServer, type IncomingHttpHeaders, type Server, type ServerRespons
 import type { AddressInfo } from "node:net";
 import type { TestContext } from "node:test";
 import { until } from "../support/child.ts";
+import { secretOf } from "../support/printed.ts";
 
 export interface ReceivedEvent {
   readonly id: string;
@@ -14,7 +15,7 @@ export interface ReceivedEvent {
   readonly [field: string]: unknown;
 }
 
-export const webhookSecret = "a secret of webhooks, 32 bytes or more";
+export const webhookSecret = secretOf("a secret of webhooks, 32 bytes or more");
 
 export class TestReceiver {
   /** Every event that was taken, in order of arrival, repeated ones too. */
