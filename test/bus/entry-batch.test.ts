@@ -38,7 +38,7 @@ describe("EntryBatch", () => {
   it("is an entry without records where it is empty: a probe", () => {
     const batch = new EntryBatch<undefined>();
     assert.equal(batch.byteLength, 0);
-    const expected = { epoch: "e1", writer: "node", sequence: 3, records: [] };
+    const expected = { epoch: "e1", writer: "node", sequence: 3, isNewer: false, records: [] };
     assert.deepEqual(decodeEntry(batch.entry("e1", "node", 3), 0), expected);
   });
 
@@ -96,7 +96,7 @@ describe("EntryBatch", () => {
     const records = [publication("a"), join];
     const batch = batchOf(records);
     batch.entry("e1", "node", 4);
-    const expected = { epoch: "e2", writer: "node", sequence: 4, records };
+    const expected = { epoch: "e2", writer: "node", sequence: 4, isNewer: false, records };
     assert.deepEqual(decodeEntry(batch.entry("e2", "node", 4), 0), expected);
   });
 
