@@ -22,7 +22,7 @@ interface Stage {
 
 async function stage(t: TestContext, webhook: object = {}, limits: object = {}): Promise<Stage> {
   const receiver = await startReceiver(t);
-  const options = { events: ["message"], timeoutMs: 300, ...webhook };
+  const options = { events: ["message"], timeoutMs: 10_000, ...webhook };
   const gateway = await startTestGateway(t, {
     webhooks: [webhookFor(receiver, options)],
     webhookLimits: { retryMaxSeconds: 1, ...limits },
@@ -73,7 +73,7 @@ describe("A webhook's delivery", { concurrency: true }, () => {
   });
 
   it("fails, hangs, is redirected, cut off and away, and loses and doubles nothing", async (t) => {
-    const { receiver, gateway, publish, complete } = await stage(t);
+    const { receiver, gateway, publish, complete } = await stage(t, { timeoutMs: 1000 });
     const take = receiver.answer;
     const faults = [status(500), hang, status(302, { location: "/elsewhere" }), (r: ServerResponse) => r.destroy()];
     let requests = 0;

@@ -23,9 +23,9 @@ export const hasKey = (): boolean => sessionStorage.getItem(storageKey) !== null
 export const setKey = (key: string): void => sessionStorage.setItem(storageKey, key);
 export const forgetKey = (): void => sessionStorage.removeItem(storageKey);
 
-let needsKey: () => void = () => {};
-/** `listener` is called whenever an answer says that a key is needed, or another one. */
-export function onKeyNeeded(listener: () => void): void {
+let needsKey: (wasKeyed: boolean) => void = () => {};
+/** `listener` is called where a key is needed, or another one: not for a key that is none any more. */
+export function onKeyNeeded(listener: (wasKeyed: boolean) => void): void {
   needsKey = listener;
 }
 
@@ -42,7 +42,7 @@ export async function call<T>(name: string, params: object = {}): Promise<T> {
     throw new ApiError(0, "The gateway does not answer");
   }
   if (response.ok && body.result !== undefined) return body.result;
-  if (response.status === 401) needsKey();
+  if (response.status === 401 && key === sessionStorage.getItem(storageKey)) needsKey(key !== null);
   const message = body.error?.message ?? `Status ${response.status}`;
   throw new ApiError(response.status, message, Number(response.headers.get("Retry-After") ?? 0));
 }

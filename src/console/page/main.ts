@@ -104,8 +104,8 @@ function tell(state: "good" | "wait" | "bad", text: string): void {
 const keyDialog = byId("key-dialog", HTMLDialogElement);
 const keyInput = byId("key", HTMLInputElement);
 
-onKeyNeeded(() => {
-  setNote(byId("key-fault"), hasKey() ? "The gateway does not know this key." : "");
+onKeyNeeded((wasKeyed) => {
+  if (wasKeyed) setNote(byId("key-fault"), "The gateway does not know this key.");
   forgetKey();
   byId("forget-key").hidden = true;
   if (!keyDialog.open) keyDialog.showModal();
