@@ -5,7 +5,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
+
+/** Whatever ends by itself when something else is over: a test (its context), or a run of the fault campaign. */
+export interface Lifetime {
+  after(end: () => unknown): void;
+}
 
 const running = new Set<ChildProcess>();
 const endAll = (): void => {
@@ -23,7 +27,7 @@ export class Child {
   /** Standard output and standard error, as they came. */
   output = "";
 
-  constructor(t: TestContext, command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  constructor(t: Lifetime, command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
     const { PATH, HOME } = process.env;
     this.process = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env: { PATH, HOME, TZ: "UTC", ...env } });
     running.add(this.process);
@@ -90,7 +94,7 @@ export async function freePort(): Promise<number> {
 }
 
 /** A folder that goes with the test. */
-export async function temporaryFolder(t: TestContext): Promise<string> {
+export async function temporaryFolder(t: Lifetime): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "tidegate-test-"));
   t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
   return folder;

@@ -1,9 +1,8 @@
 /** A gateway as a process of its own, that a test can end and start again on the same port. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import { Child, freePort, temporaryFolder, until } from "./child.ts";
+import { Child, freePort, type Lifetime, temporaryFolder, until } from "./child.ts";
 
 const project = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -12,25 +11,29 @@ export interface NodeProcess {
   readonly adminPort: number;
   /** The process of the moment: another one after `start`. */
   readonly child: Child;
-  /** Starts it again, after it ended; resolves once it is ready. */
-  start(): Promise<void>;
+  /** Starts it again, after it ended; resolves once it is ready. `program`: another one from now on. */
+  start(program?: string): Promise<void>;
   /** The log lines of the present process whose text is `text`. */
   logLines(text: string): Record<string, unknown>[];
 }
 
-/** Starts a node with `settings` over the defaults, and `env`; resolves once it is ready for clients. */
+/**
+ * Starts a node with `settings` over the defaults, and `env`; resolves once it is ready for clients. `program` is a `main.js`
+ * that was built; else it is the source that runs.
+ */
 export async function startNodeProcess(
-  t: TestContext,
+  t: Lifetime,
   settings: Record<string, unknown>,
   env: NodeJS.ProcessEnv = {},
+  program?: string,
 ): Promise<NodeProcess> {
   const file = join(await temporaryFolder(t), "gateway.json");
   const [port, adminPort] = [await freePort(), await freePort()];
   const defaults = { host: "127.0.0.1", maxMessagesPerMinute: 0, log: { level: "debug", format: "json" } };
   await writeFile(file, JSON.stringify({ ...defaults, ...settings, port, adminPort }));
-  const program = ["--import", "tsx", join(project, "src/main.ts"), "serve", "--config", file];
+  let main = program === undefined ? ["--import", "tsx", join(project, "src/main.ts")] : [program];
   const start = async (): Promise<Child> => {
-    const child = new Child(t, process.execPath, program, env);
+    const child = new Child(t, process.execPath, [...main, "serve", "--config", file], env);
     await child.printed(/"listening"/);
     await until(
       async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok,
@@ -45,7 +48,8 @@ export async function startNodeProcess(
     get child() {
       return child;
     },
-    async start() {
+    async start(next) {
+      if (next !== undefined) main = [next];
       child = await start();
     },
     logLines: (text) =>

@@ -1,0 +1,137 @@
+/**
+ * One row of the campaign: a fault, what is allowed to follow from it, and how a run of it is judged.
+ *
+ * The rule: a run counts only where the fault was seen to happen and publications were on their way when it did; and a row
+ * that names protections fails without each of them.
+ */
+import { account, wrongsOf } from "../support/account.ts";
+import type { Lifetime } from "../support/child.ts";
+import { buildProgram, type Protection, protections } from "./program.ts";
+import { type Stage, type StageOptions, sizes, startStage } from "./stage.ts";
+
+export interface Row {
+  /** For `--only`. */
+  readonly name: string;
+  /** What holds, as the title of a test. */
+  readonly title: string;
+  /** Part of `npm test`. */
+  readonly isQuick?: boolean;
+  /** What clients may be told: nothing at all; that something may be missing, though nothing is; or that something is. */
+  readonly allows?: "nothing" | "breaks" | "losses";
+  /** True: somebody must be told. */
+  readonly announces?: boolean;
+  /** True: no connection of the traffic may end. */
+  readonly keepsConnections?: boolean;
+  /** Without each of them the row must fail. */
+  readonly proofs?: readonly Protection[];
+  readonly stage?: StageOptions;
+  /** The fault, from its beginning to where service could be as before. */
+  readonly run: (stage: Stage) => Promise<void>;
+}
+
+export interface Outcome {
+  readonly row: string;
+  readonly seed: number;
+  readonly clients: number;
+  readonly perSecond: number;
+  /** Publications on their way when the fault began. */
+  readonly inFlight: number;
+  readonly expected: number;
+  readonly live: number;
+  readonly recovered: number;
+  readonly announced: number;
+  readonly silent: number;
+  readonly duplicates: number;
+  /** The longest time that a publication waited for its acknowledgement. */
+  readonly withoutServiceMs: number;
+  readonly tookMs: number;
+  /** What was wrong, in words; empty: the row holds. */
+  readonly wrongs: readonly string[];
+}
+
+export interface RunOptions {
+  readonly seed: number;
+  readonly size?: keyof typeof sizes;
+  /** Taken out for this run. */
+  readonly without?: Protection;
+}
+
+/** Flow behind the fault, so that what is late comes before the count. */
+const calmMs = 500;
+const settleMs = 60_000;
+
+/** Runs a row once. Never rejects: what goes wrong stands in the outcome. */
+export async function runRow(row: Row, { seed, size = "full", without }: RunOptions): Promise<Outcome> {
+  const startedMs = performance.now();
+  const life = new Life();
+  let stage: Stage | undefined;
+  const wrongs: string[] = [];
+  try {
+    const program = await buildProgram(without === undefined ? undefined : protections[without]);
+    stage = await startStage(life, row.stage ?? {}, { program, random: randomOf(seed), size: sizes[size] });
+    await row.run(stage);
+    await stage.ready();
+    await stage.pause(calmMs);
+    stage.traffic.rest();
+    await stage.traffic.settled(settleMs);
+  } catch (error) {
+    wrongs.push((error as Error).message);
+  }
+  const clients = stage?.traffic.clients ?? [];
+  const counted = account(clients);
+  wrongs.push(...wrongsOf(counted, row.allows === "losses"), ...(stage === undefined ? [] : doubtsOf(row, stage)));
+  const outcome: Outcome = {
+    row: row.name,
+    seed,
+    clients: clients.length,
+    perSecond: stage?.perSecond ?? 0,
+    inFlight: Math.max(0, ...(stage?.inFlight ?? [])),
+    expected: counted.expected,
+    live: counted.delivered - counted.recovered,
+    recovered: counted.recovered,
+    announced: counted.announcedLosses,
+    silent: counted.silentLosses.length,
+    duplicates: counted.duplicates.length,
+    withoutServiceMs: Math.round(stage?.traffic.longestWaitMs ?? 0),
+    tookMs: Math.round(performance.now() - startedMs),
+    wrongs,
+  };
+  await life.end();
+  return outcome;
+}
+
+/** What else must hold of a run. */
+function doubtsOf({ allows = "nothing", announces, keepsConnections }: Row, { traffic, doubts, inFlight }: Stage) {
+  const breaks = traffic.sum("breaks");
+  const closes = traffic.sum("closes");
+  const wrongs = [...doubts];
+  if (allows === "nothing" && breaks > 0) wrongs.push(`${breaks} breaks were announced: there should be none`);
+  if (announces && breaks === 0) wrongs.push("nobody was told of a break");
+  if (keepsConnections && closes > 0) wrongs.push(`${closes} connections ended: there should be none`);
+  if (inFlight.length === 0) wrongs.push("nothing was done");
+  return wrongs;
+}
+
+/** Ends in reverse order what was begun in a run: clients before nodes, nodes before Redis. */
+class Life implements Lifetime {
+  readonly #ends: (() => unknown)[] = [];
+
+  after(end: () => unknown): void {
+    this.#ends.push(end);
+  }
+
+  async end(): Promise<void> {
+    for (const end of this.#ends.splice(0).reverse()) await end();
+  }
+}
+
+/** Numbers from 0 to below 1 that come again with the same seed (mulberry32). */
+export function randomOf(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}

@@ -1,0 +1,118 @@
+/**
+ * Traffic that counts itself, over several nodes: clients spread over channels, nodes and loopback addresses, some of which
+ * publish. See `account.ts` for what must hold of it.
+ */
+import type { Lifetime } from "./child.ts";
+import { CountingClient, type CountingOptions } from "./counting-client.ts";
+import { eventually } from "./redis.ts";
+
+export interface TrafficSize {
+  readonly clients: number;
+  readonly channels: number;
+  readonly publishersPerChannel: number;
+}
+
+export interface TrafficOptions extends CountingOptions {
+  /** Every third publisher gives up what was not acknowledged when its connection ended. */
+  readonly someForget?: boolean;
+}
+
+const ticksPerSecond = 20;
+
+/** All listen, and the first few of each channel publish as well. */
+export class Traffic {
+  readonly clients: CountingClient[] = [];
+  readonly #publishers: CountingClient[] = [];
+  readonly #channels: number;
+  #flow: NodeJS.Timeout | undefined;
+
+  constructor(t: Lifetime, urls: readonly string[], size: TrafficSize, options: TrafficOptions = {}) {
+    this.#channels = size.channels;
+    t.after(() => this.rest());
+    for (let i = 0; i < size.clients; i += 1) {
+      const rank = Math.floor(i / size.channels); // its place among its channel's clients, which are on different nodes
+      const place = { channel: `chat.${i % size.channels}`, name: `p${i}`, turn: rank };
+      const forgets = options.someForget === true && rank < size.publishersPerChannel && rank % 3 === 2;
+      const socket = { localAddress: `127.0.0.${2 + (i % 250)}`, ...options.socket };
+      const client = new CountingClient(t, urls, place, { ...options, forgets, socket });
+      this.clients.push(client);
+      if (rank < size.publishersPerChannel) this.#publishers.push(client);
+    }
+  }
+
+  /** Of all clients together. */
+  sum(what: "messages" | "replayed" | "breaks" | "recoveries" | "refusals" | "resent" | "closes" | "inFlight"): number {
+    return this.clients.reduce((sum, client) => sum + client[what], 0);
+  }
+
+  get acknowledged(): number {
+    return this.#publishers.reduce((sum, { acknowledged }) => sum + acknowledged.size, 0);
+  }
+
+  get longestWaitMs(): number {
+    return Math.max(...this.#publishers.map(({ longestWaitMs }) => longestWaitMs));
+  }
+
+  async subscribed(withinMs = 30_000): Promise<void> {
+    await eventually(() => this.clients.every(({ isSubscribed }) => isSubscribed), "all clients subscribed", withinMs);
+  }
+
+  publish(count: number): void {
+    const each = Math.ceil(count / this.#publishers.length);
+    for (const publisher of this.#publishers) publisher.publish(each);
+  }
+
+  /** Publishes so many a second until `rest`; what is not acknowledged holds back what comes after it. */
+  flow(perSecond: number): void {
+    let owed = 0;
+    let next = 0;
+    this.#flow = setInterval(() => {
+      for (owed += perSecond / ticksPerSecond; owed >= 1; owed -= 1) {
+        this.#publishers[next % this.#publishers.length]!.publish();
+        next += 1;
+      }
+    }, 1000 / ticksPerSecond);
+  }
+
+  rest(): void {
+    clearInterval(this.#flow);
+  }
+
+  /** Resolves once `count` more are acknowledged. */
+  async moreAcknowledged(count: number, withinMs = 30_000): Promise<void> {
+    const enough = this.acknowledged + count;
+    await eventually(() => this.acknowledged >= enough, `${count} more acknowledgements`, withinMs);
+  }
+
+  /** Resolves once everything is acknowledged, and a last message of each channel has reached all of its clients. */
+  async settled(withinMs = 60_000): Promise<void> {
+    await this.#allAcknowledged(withinMs);
+    await this.subscribed();
+    const last = this.#publishers.slice(0, this.#channels);
+    const before = last.map((client) => client.acknowledged.size + client.unknown.size);
+    for (const client of last) client.publish();
+    const marks = new Map(last.map((client, i) => [client.channel, `${client.name}:${before[i]! + 1}`]));
+    await this.#allAcknowledged(withinMs);
+    const hasLast = ({ channel, events }: CountingClient): boolean => {
+      const mark = marks.get(channel);
+      return events.slice(-200).some((event) => event !== "break" && `${event.publisher}:${event.n}` === mark);
+    };
+    await eventually(() => this.clients.every(hasLast), "the last message of each channel everywhere", 15_000);
+  }
+
+  async #allAcknowledged(withinMs: number): Promise<void> {
+    const missing = () => this.#publishers.reduce((sum, client) => sum + client.unacknowledged, 0);
+    await eventually(() => missing() === 0, "all acknowledgements", withinMs).catch((error) => {
+      throw new Error(`${error.message}: ${missing()} are missing`);
+    });
+  }
+}
+
+/** The settings of nodes for counted traffic: rings that reach back over every fault of a test. */
+export const countedSettings = (redisUrl: string, more: object = {}): Record<string, unknown> => ({
+  sendQueueBytesMax: 64 * 1024 * 1024,
+  maxMessagesPerMinute: 0,
+  channels: { "chat.>": { history: { size: 50_000, seconds: 600 } } },
+  idempotency: { keysMax: 1_000_000 },
+  redis: { enabled: true, url: redisUrl, ...more },
+});
