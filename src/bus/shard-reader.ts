@@ -19,8 +19,10 @@ export interface ReaderOptions {
 export interface ReaderEvents {
   /** An entry, each once. `ageMs`: how long ago it was written, while the past is read; else 0. */
   entry(entry: Entry, id: EntryId, ageMs: number): void;
-  /** The log is not the one that was read so far: something may be missing. */
-  broken(reason: string): void;
+  /** A second copy of an entry, or one read again, was passed over: it may tell of a later epoch than the first. */
+  passed(epoch: string): void;
+  /** The log is not the one that was read so far: something may be missing. `isGap`: within the log that is there. */
+  broken(reason: string, isGap: boolean): void;
   /** An attempt to read failed; it is repeated. */
   failed(error: Error): void;
   /** The past has been read, up to the present: at the start, and again after a break. */
@@ -112,9 +114,9 @@ export class ShardReader {
     const { writer, sequence } = entry;
     // Of a writer that is met in the past, or read again after a break, the beginning may have been trimmed.
     const last = this.#sequences.get(writer) ?? (this.#isPresent ? 0 : sequence - 1);
-    if (sequence <= last) return; // a second copy, or read again after a break
+    if (sequence <= last) return this.#events.passed(entry.epoch);
     const isCovered = this.#metSinceBreak?.has(writer) === false; // what it lacks was lost before the break, and told
-    if (sequence > last + 1 && !isCovered) this.#broken("entries of a writer are missing");
+    if (sequence > last + 1 && !isCovered) this.#broken("entries of a writer are missing", true);
     this.#metSinceBreak?.add(writer);
     this.#sequences.delete(writer);
     this.#sequences.set(writer, sequence);
@@ -146,6 +148,7 @@ export class ShardReader {
       bytes === undefined
         ? "the last entry read is gone: the stream was lost, rolled back or trimmed"
         : "the stream was rolled back",
+      false,
     );
   }
 
@@ -157,9 +160,9 @@ export class ShardReader {
     return fields[fields.indexOf("last-generated-id") + 1] as string | undefined;
   }
 
-  #broken(reason: string): void {
+  #broken(reason: string, isGap: boolean): void {
     if (this.#isPresent) this.#metSinceBreak = new Set();
     this.#isPresent = false;
-    this.#events.broken(reason);
+    this.#events.broken(reason, isGap);
   }
 }
