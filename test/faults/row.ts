@@ -7,6 +7,7 @@
 import { account, wrongsOf } from "../support/account.ts";
 import type { Lifetime } from "../support/child.ts";
 import { buildProgram, type Protection, protections } from "./program.ts";
+import { randomOf } from "./random.ts";
 import { type Stage, type StageOptions, sizes, startStage } from "./stage.ts";
 
 export interface Row {
@@ -77,7 +78,7 @@ export async function runRow(row: Row, { seed, size = "full", without }: RunOpti
   } catch (error) {
     wrongs.push((error as Error).message);
   }
-  const clients = stage?.traffic.clients ?? [];
+  const clients = stage === undefined ? [] : [...stage.traffic.clients, ...stage.others];
   const counted = account(clients);
   wrongs.push(...wrongsOf(counted, row.allows === "losses"), ...(stage === undefined ? [] : doubtsOf(row, stage)));
   const outcome: Outcome = {
@@ -123,15 +124,4 @@ class Life implements Lifetime {
   async end(): Promise<void> {
     for (const end of this.#ends.splice(0).reverse()) await end();
   }
-}
-
-/** Numbers from 0 to below 1 that come again with the same seed (mulberry32). */
-export function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
 }

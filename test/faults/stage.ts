@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Lifetime } from "../support/child.ts";
+import { CountingClient, type CountingOptions, type CountingPlace } from "../support/counting-client.ts";
 import { type NodeProcess, startNodeProcess } from "../support/node-process.ts";
 import { eventually, startProxy, startRedis, type TestProxy, type TestRedis } from "../support/redis.ts";
 import { type RedisCluster, startRedisCluster } from "../support/redis-cluster.ts";
@@ -15,8 +16,10 @@ export interface StageOptions {
   readonly nodes?: number;
   /** Nodes that reach Redis through a network of their own, which can be cut; a single Redis only. */
   readonly proxied?: readonly number[];
+  /** True: the traffic reaches each node through a network of its own, which can be cut. */
+  readonly proxiesClients?: boolean;
   /** Behind what Redis is; "none": nodes do not share a log, and there is one. */
-  readonly redis?: "single" | "sentinel" | "cluster" | "none";
+  readonly redis?: "single" | "sentinel" | "cluster" | "cluster-without-replicas" | "none";
   readonly redisArgs?: readonly string[];
   /** The `redis` section of the nodes, over the defaults. */
   readonly bus?: object;
@@ -42,10 +45,16 @@ export class Stage {
   readonly options: StageOptions;
   readonly lifetime: Lifetime;
   readonly nodes: readonly NodeProcess[];
+  /** Networks between the clients and each node, where the options ask for them. */
+  readonly clientProxies: readonly TestProxy[];
+  /** Starts another node, as the others are; no traffic goes to it. */
+  readonly addNode: () => Promise<NodeProcess>;
   readonly traffic: Traffic;
   readonly perSecond: number;
   /** Of the schedule: 0 up to 1, by the seed. */
   readonly random: () => number;
+  /** Clients that are counted besides the traffic. */
+  readonly others: CountingClient[] = [];
   /** What could not be believed about the run, in words: a fault that did not happen, or hit nothing. */
   readonly doubts: string[] = [];
   /** Publications on their way at each moment when something was done. */
@@ -60,20 +69,24 @@ export class Stage {
     lifetime: Lifetime;
     random: () => number;
     nodes: readonly NodeProcess[];
+    clientProxies: readonly TestProxy[];
+    addNode: () => Promise<NodeProcess>;
     size: TrafficSize;
     servers: Servers;
   }) {
-    const { options, lifetime, random, nodes, servers } = parts;
+    const { options, lifetime, random, nodes, clientProxies, servers } = parts;
     this.options = options;
     this.lifetime = lifetime;
     this.random = random;
     this.nodes = nodes;
+    this.clientProxies = clientProxies;
+    this.addNode = parts.addNode;
     this.perSecond = options.perSecond ?? parts.size.clients * 2;
     this.#redis = servers.redis;
     this.#proxies = servers.proxies;
     this.#sentinel = servers.sentinel;
     this.#cluster = servers.cluster;
-    const urls = nodes.map(urlOf);
+    const urls = (clientProxies.length > 0 ? clientProxies : nodes).map(urlOf);
     this.traffic = new Traffic(lifetime, urls, parts.size, { keys: true, silenceMaxMs, ...options.traffic });
   }
 
@@ -98,6 +111,13 @@ export class Stage {
     return found(this.#cluster, "Cluster");
   }
 
+  /** One more client that counts, apart from the traffic. */
+  client(place: CountingPlace, options: CountingOptions = {}): CountingClient {
+    const client = new CountingClient(this.lifetime, this.nodes.map(urlOf), place, { keys: true, ...options });
+    this.others.push(client);
+    return client;
+  }
+
   /** Does what the row is about, at a moment when publications are on their way. */
   async strike<T>(act: () => T | Promise<T>): Promise<T> {
     await eventually(() => this.traffic.sum("inFlight") > 0, "publications on their way when the fault begins");
@@ -108,6 +128,14 @@ export class Stage {
   /** What shows that the fault was there. */
   async fired(happened: boolean | Promise<boolean>, what: string): Promise<void> {
     if (!(await happened)) this.doubts.push(`it did not happen: ${what}`);
+  }
+
+  /** Shows that nothing can be published: after what was on its way, no acknowledgement comes for `ms`. */
+  async nothingAcknowledged(ms: number): Promise<void> {
+    await sleep(300);
+    const before = this.traffic.acknowledged;
+    await sleep(ms);
+    await this.fired(this.traffic.acknowledged === before, `nothing is acknowledged for ${ms} ms`);
   }
 
   /** Waits `ms`, or by the seed something between `ms` and `toMs`. */
@@ -154,12 +182,13 @@ export async function startStage(
 ): Promise<Stage> {
   const servers = await startServers(t, options);
   const { nodes: count = options.redis === "none" ? 1 : 3 } = options;
-  const nodes = await Promise.all(
-    Array.from({ length: count }, (_, n) =>
-      startNodeProcess(t, settingsOf(options, servers, n), { ...options.env, NODE_ENV: "production" }, program),
-    ),
-  );
-  const stage = new Stage({ options, lifetime: t, random, nodes, size: options.size ?? size, servers });
+  const startNode = (n: number): Promise<NodeProcess> =>
+    startNodeProcess(t, settingsOf(options, servers, n), { ...options.env, NODE_ENV: "production" }, program);
+  const nodes = await Promise.all(Array.from({ length: count }, (_, n) => startNode(n)));
+  const clientProxies = options.proxiesClients ? await Promise.all(nodes.map((node) => startProxy(t, node))) : [];
+  const addNode = (): Promise<NodeProcess> => startNode(count);
+  const parts = { options, lifetime: t, random, nodes, clientProxies, addNode, servers };
+  const stage = new Stage({ ...parts, size: options.size ?? size });
   await stage.traffic.subscribed();
   stage.traffic.flow(stage.perSecond);
   await eventually(() => stage.traffic.acknowledged > stage.perSecond / 4, "publications that flow");
@@ -174,7 +203,11 @@ async function startServers(t: Lifetime, options: StageOptions): Promise<Servers
     case "sentinel":
       return { proxies, sentinel: await startSentinels(t) };
     case "cluster":
-      return { proxies, cluster: await startRedisCluster(t, { replicasPerMaster: 1 }) };
+    case "cluster-without-replicas":
+      return {
+        proxies,
+        cluster: await startRedisCluster(t, { replicasPerMaster: options.redis === "cluster" ? 1 : 0 }),
+      };
     default: {
       const redis = await startRedis(t, { args: options.redisArgs ?? [] });
       for (const node of options.proxied ?? []) proxies.set(node, await startProxy(t, redis));
@@ -198,7 +231,7 @@ function settingsOf({ bus, settings }: StageOptions, servers: Servers, node: num
   };
 }
 
-export const urlOf = ({ port }: NodeProcess): string => `ws://127.0.0.1:${port}`;
+export const urlOf = ({ port }: { readonly port: number }): string => `ws://127.0.0.1:${port}`;
 
 async function readiness({ port }: NodeProcess): Promise<{ isReady: boolean; text: string }> {
   try {

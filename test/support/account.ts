@@ -32,7 +32,7 @@ type Message = Exclude<CountedEvent, "break">;
 /** What one client published: the place of each number, where one was told. */
 interface Published {
   readonly numbers: ReadonlyMap<number, Position | undefined>; // ascending
-  readonly unknown: ReadonlySet<number>;
+  readonly doubtful: ReadonlySet<number>;
 }
 
 /** Adds up; `clients` are all that were in their channels. Nothing is on its way any more. */
@@ -62,17 +62,16 @@ function countChannel(counted: Counted, group: readonly CountingClient[]): void 
     for (const event of events)
       if (event !== "break") entryOf(seenByAny, event.publisher, newMap<number, Position>).set(event.n, event);
   const published = new Map<string, Published>();
-  for (const { name, acknowledged, unknown } of group) {
+  for (const { name, acknowledged, unknown, doubtful } of group) {
     const arrived = [...(seenByAny.get(name) ?? [])].filter(([n]) => unknown.has(n));
     const numbers = new Map([...acknowledged, ...arrived].sort(([a], [b]) => a - b));
-    published.set(name, { numbers, unknown });
+    published.set(name, { numbers, doubtful });
   }
   const order = new Map<string, number>(); // the first client's
   for (const event of group[0]!.events) if (event !== "break") order.set(nameOf(event), order.size);
   for (const client of group) {
     const seen = countDeliveries(counted, client, published, order);
-    for (const [publisher, { numbers }] of published)
-      countLosses(counted, client, publisher, numbers, seen.times.get(publisher) ?? new Map(), seen.breakTimes);
+    for (const [publisher, own] of published) countLosses(counted, client, publisher, own, seen);
   }
 }
 
@@ -101,7 +100,7 @@ function countDeliveries(
     if (own === undefined || !own.numbers.has(n))
       counted.faults.push(`${client.name} got ${text}, which nobody had acknowledged`);
     const told = own?.numbers.get(n);
-    if (told !== undefined && told.epoch === epoch && told.offset !== offset)
+    if (told !== undefined && told.epoch === epoch && told.offset !== offset && !own?.doubtful.has(n))
       counted.faults.push(`${client.name} got ${text} at ${offset}, acknowledged at ${told.offset}`);
     const times = entryOf(seen.times, publisher, newMap<number, number>);
     if (times.has(n)) counted.duplicates.push(`${text} to ${client.name}`);
@@ -119,35 +118,36 @@ function countLosses(
   counted: Counted,
   client: CountingClient,
   publisher: string,
-  numbers: ReadonlyMap<number, Position | undefined>,
-  times: ReadonlyMap<number, number>,
-  breakTimes: readonly number[],
+  { numbers, doubtful }: Published,
+  { times, breakTimes }: Seen,
 ): void {
-  let before = -1; // the latest event so far with a lower number
-  const nextTimes = timesAfter(numbers, times, client.events.length);
+  const came = times.get(publisher) ?? new Map<number, number>();
+  // What was sent again may stand anywhere behind its place: nothing is told by it of the order.
+  const inOrder = [...came].filter(([n]) => !doubtful.has(n)).sort(([a], [b]) => a - b);
+  const numbersInOrder = inOrder.map(([n]) => n);
   for (const [n, position] of numbers) {
     if (!isBehind(position, client.start)) continue;
     counted.expected += 1;
-    const time = times.get(n);
-    if (time !== undefined) {
-      before = Math.max(before, time);
-      continue;
-    }
-    const isAnnounced = breakTimes.some((at) => at > before && at <= nextTimes.get(n)!);
+    if (came.has(n)) continue;
+    const next = firstAbove(numbersInOrder, n);
+    const before = inOrder[next - 1]?.[1] ?? -1;
+    const until = doubtful.has(n) ? client.events.length : (inOrder[next]?.[1] ?? client.events.length);
+    const isAnnounced = breakTimes.some((at) => at > before && at <= until);
     if (isAnnounced) counted.announcedLosses += 1;
     else counted.silentLosses.push(`${publisher}:${n} to ${client.name}`);
   }
 }
 
-/** For each number the event at which the next one came that did; `end` where none did. */
-function timesAfter(numbers: ReadonlyMap<number, unknown>, times: ReadonlyMap<number, number>, end: number) {
-  const next = new Map<number, number>();
-  let latest = end;
-  for (const n of [...numbers.keys()].reverse()) {
-    next.set(n, latest);
-    latest = times.get(n) ?? latest;
+/** The index of the first of `sorted` that is above `n`. */
+function firstAbove(sorted: readonly number[], n: number): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle]! > n) high = middle;
+    else low = middle + 1;
   }
-  return next;
+  return low;
 }
 
 /** True where a message at `position` is one that a subscription begun at `start` must see; also where neither is known. */

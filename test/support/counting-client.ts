@@ -46,6 +46,8 @@ export class CountingClient {
   readonly acknowledged = new Map<number, Position | undefined>();
   /** Numbers that were sent and given up: they may appear once, or not at all. */
   readonly unknown = new Set<number>();
+  /** Numbers that were sent again: the place that was acknowledged may be that of a second copy, which nobody gets. */
+  readonly doubtful = new Set<number>();
   /** Where its first subscription began. */
   start: Position | undefined;
   isSubscribed = false;
@@ -54,7 +56,6 @@ export class CountingClient {
   breaks = 0;
   recoveries = 0;
   refusals = 0;
-  resent = 0;
   /** Subscriptions that ended with their connection. */
   closes = 0;
   /** Handshakes that failed, by why. */
@@ -142,6 +143,7 @@ export class CountingClient {
     this.events.length = 0;
     this.acknowledged.clear();
     this.unknown.clear();
+    this.doubtful.clear();
     this.epochs.clear();
     this.start = this.#position;
     this.#wanted = 0;
@@ -190,7 +192,7 @@ export class CountingClient {
       if (this.#options.forgets) {
         this.unknown.add(n);
         this.#waiting.delete(n);
-      } else this.resent += 1;
+      } else this.doubtful.add(n);
     }
   }
 
@@ -201,6 +203,9 @@ export class CountingClient {
         return this.#receive(frame);
       case "message_sent":
         return this.#settle(frame);
+      case "ping":
+        this.#socket?.send('{"action":"pong"}');
+        return;
       case "welcome": {
         const since = this.#options.recovers === false ? undefined : this.#position;
         return this.#send("subscribe", { channel: this.channel, options: { since } }, "s");

@@ -219,8 +219,9 @@ export class TestProxy {
   }
 }
 
-export async function startProxy(t: Lifetime, redis: TestRedis): Promise<TestProxy> {
-  const proxy = new TestProxy(redis.port);
+/** Before anything that listens on a port of loopback. */
+export async function startProxy(t: Lifetime, { port }: { readonly port: number }): Promise<TestProxy> {
+  const proxy = new TestProxy(port);
   await proxy.listen();
   t.after(() => proxy.close());
   return proxy;

@@ -41,12 +41,17 @@ export class Traffic {
   }
 
   /** Of all clients together. */
-  sum(what: "messages" | "replayed" | "breaks" | "recoveries" | "refusals" | "resent" | "closes" | "inFlight"): number {
+  sum(what: "messages" | "replayed" | "breaks" | "recoveries" | "refusals" | "closes" | "inFlight"): number {
     return this.clients.reduce((sum, client) => sum + client[what], 0);
   }
 
   get acknowledged(): number {
     return this.#publishers.reduce((sum, { acknowledged }) => sum + acknowledged.size, 0);
+  }
+
+  /** Publications that were sent again. */
+  get resent(): number {
+    return this.#publishers.reduce((sum, { doubtful }) => sum + doubtful.size, 0);
   }
 
   get longestWaitMs(): number {
