@@ -1,14 +1,15 @@
 /**
- * The fault campaign: `npm run test:faults -- [--seed N] [--only NAME] [--minutes M] [--no-proofs]`.
+ * The fault campaign: `npm run test:faults -- [--seed N] [--only NAME] [--minutes M] [--no-proofs] [--quick]`, or `-- --soak M`.
  *
  * Every row once, and once more without each protection that it names, when it must fail. `--only` takes the rows whose name
- * holds NAME; `--minutes` repeats them, with seeds that follow, until the time is over. Ends with 1 where a row failed.
+ * holds NAME; `--minutes` repeats them, with seeds that follow, until the time is over; `--quick` takes fewer clients;
+ * `--soak` is another run, see `soak.ts`. Ends with 1 where a row failed.
  */
 import { parseArgs } from "node:util";
-import type { Protection } from "./program.ts";
-import { removePrograms } from "./program.ts";
+import { type Protection, removePrograms } from "./program.ts";
 import { type Outcome, type Row, runRow } from "./row.ts";
 import { rows } from "./rows/index.ts";
+import { soak } from "./soak.ts";
 import { tableOf } from "./table.ts";
 
 const { values } = parseArgs({
@@ -16,6 +17,7 @@ const { values } = parseArgs({
     seed: { type: "string" },
     only: { type: "string", multiple: true },
     minutes: { type: "string" },
+    soak: { type: "string" },
     quick: { type: "boolean" },
     proofs: { type: "boolean", default: true },
   },
@@ -29,6 +31,15 @@ let isBad = false;
 
 const chosen = rows.filter(({ name }) => values.only?.some((part) => name.includes(part)) ?? true);
 if (chosen.length === 0) fail(`cannot run: --only must be a part of one of ${rows.map(({ name }) => name).join(", ")}`);
+
+const soakMinutes = numberOf("soak");
+if (soakMinutes !== undefined) {
+  process.stdout.write(`seed ${firstSeed}\n`);
+  const wrongs = await soak(soakMinutes, firstSeed);
+  await removePrograms();
+  process.stdout.write(wrongs.length === 0 ? "the soak holds\n" : `FAILED:\n${wrongs.join("\n")}\n`);
+  process.exit(wrongs.length === 0 ? 0 : 1);
+}
 
 const endMs = performance.now() + (numberOf("minutes") ?? 0) * 60_000;
 let seed = firstSeed;
@@ -58,7 +69,7 @@ async function prove(row: Row, without: Protection): Promise<void> {
   isBad ||= wrongs.length === 0;
 }
 
-function numberOf(name: "seed" | "minutes"): number | undefined {
+function numberOf(name: "seed" | "minutes" | "soak"): number | undefined {
   const text = values[name];
   if (text === undefined) return undefined;
   const value = Number(text);

@@ -34,7 +34,7 @@ export const protections = {
   },
   "sequences of writers, against doubles": {
     file: "bus/shard-reader.ts",
-    from: "if (sequence <= last) return; // a second copy, or read again after a break",
+    from: "if (sequence <= last) return this.#events.passed(entry.epoch);",
     to: "",
   },
   "sequences of writers, against gaps": {
@@ -49,8 +49,8 @@ export const protections = {
   },
   "the new epoch": {
     file: "bus/shard.ts",
-    from: "this.#enter(newEpoch(this.#epoch), reason, true);\n    this.#isPresent = false;",
-    to: "this.#isPresent = false;",
+    from: "this.#enter(newEpoch(this.#epoch), reason, true);\n    this.probe();",
+    to: "this.probe();",
   },
   "sending again": {
     file: "bus/shard-writer.ts",

@@ -5,7 +5,7 @@
  * that names protections fails without each of them.
  */
 import { account, wrongsOf } from "../support/account.ts";
-import type { Lifetime } from "../support/child.ts";
+import { Life } from "./life.ts";
 import { buildProgram, type Protection, protections } from "./program.ts";
 import { randomOf } from "./random.ts";
 import { type Stage, type StageOptions, sizes, startStage } from "./stage.ts";
@@ -61,14 +61,19 @@ export interface RunOptions {
 const calmMs = 500;
 const settleMs = 60_000;
 
-/** Runs a row once. Never rejects: what goes wrong stands in the outcome. */
+const goneLine = "a node is gone: its members leave";
+const troubleLine = "Redis is in trouble: publications wait";
+/** One for a trouble, and one for each new reason in it. */
+const troubleLinesMax = 12;
+
+/** Runs a row once. What goes wrong stands in the outcome; rejects only where the program cannot be built. */
 export async function runRow(row: Row, { seed, size = "full", without }: RunOptions): Promise<Outcome> {
   const startedMs = performance.now();
   const life = new Life();
   let stage: Stage | undefined;
   const wrongs: string[] = [];
+  const program = await buildProgram(without === undefined ? undefined : protections[without]);
   try {
-    const program = await buildProgram(without === undefined ? undefined : protections[without]);
     stage = await startStage(life, row.stage ?? {}, { program, random: randomOf(seed), size: sizes[size] });
     await row.run(stage);
     await stage.ready();
@@ -102,26 +107,19 @@ export async function runRow(row: Row, { seed, size = "full", without }: RunOpti
 }
 
 /** What else must hold of a run. */
-function doubtsOf({ allows = "nothing", announces, keepsConnections }: Row, { traffic, doubts, inFlight }: Stage) {
+function doubtsOf({ allows = "nothing", announces, keepsConnections }: Row, stage: Stage): string[] {
+  const { traffic, doubts, inFlight, nodes } = stage;
   const breaks = traffic.sum("breaks");
   const closes = traffic.sum("closes");
   const wrongs = [...doubts];
   if (allows === "nothing" && breaks > 0) wrongs.push(`${breaks} breaks were announced: there should be none`);
   if (announces && breaks === 0) wrongs.push("nobody was told of a break");
   if (keepsConnections && closes > 0) wrongs.push(`${closes} connections ended: there should be none`);
+  for (const node of nodes) {
+    const said = (text: string): number => node.logLines(text).length;
+    if (keepsConnections && said(goneLine) > 0) wrongs.push("a node that lives was taken for dead");
+    if (said(troubleLine) > troubleLinesMax) wrongs.push(`${said(troubleLine)} lines say that Redis is in trouble`);
+  }
   if (inFlight.length === 0) wrongs.push("nothing was done");
   return wrongs;
-}
-
-/** Ends in reverse order what was begun in a run: clients before nodes, nodes before Redis. */
-class Life implements Lifetime {
-  readonly #ends: (() => unknown)[] = [];
-
-  after(end: () => unknown): void {
-    this.#ends.push(end);
-  }
-
-  async end(): Promise<void> {
-    for (const end of this.#ends.splice(0).reverse()) await end();
-  }
 }

@@ -4,7 +4,8 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Lifetime } from "../support/child.ts";
-import { CountingClient, type CountingOptions, type CountingPlace } from "../support/counting-client.ts";
+import { CountingClient } from "../support/counting-client.ts";
+import type { CountingOptions, CountingPlace } from "../support/counting-options.ts";
 import { type NodeProcess, startNodeProcess } from "../support/node-process.ts";
 import { eventually, startProxy, startRedis, type TestProxy, type TestRedis } from "../support/redis.ts";
 import { type RedisCluster, startRedisCluster } from "../support/redis-cluster.ts";
@@ -25,6 +26,8 @@ export interface StageOptions {
   readonly bus?: object;
   /** Other settings of the nodes. */
   readonly settings?: Readonly<Record<string, unknown>>;
+  /** Over those, of one node. */
+  readonly settingsOf?: (node: number) => Readonly<Record<string, unknown>>;
   readonly size?: TrafficSize;
   readonly perSecond?: number;
   readonly traffic?: TrafficOptions;
@@ -183,7 +186,7 @@ export async function startStage(
   const servers = await startServers(t, options);
   const { nodes: count = options.redis === "none" ? 1 : 3 } = options;
   const startNode = (n: number): Promise<NodeProcess> =>
-    startNodeProcess(t, settingsOf(options, servers, n), { ...options.env, NODE_ENV: "production" }, program);
+    startNodeProcess(t, settingsFor(options, servers, n), { ...options.env, NODE_ENV: "production" }, program);
   const nodes = await Promise.all(Array.from({ length: count }, (_, n) => startNode(n)));
   const clientProxies = options.proxiesClients ? await Promise.all(nodes.map((node) => startProxy(t, node))) : [];
   const addNode = (): Promise<NodeProcess> => startNode(count);
@@ -216,7 +219,11 @@ async function startServers(t: Lifetime, options: StageOptions): Promise<Servers
   }
 }
 
-function settingsOf({ bus, settings }: StageOptions, servers: Servers, node: number): Record<string, unknown> {
+function settingsFor(
+  { bus, settings, settingsOf }: StageOptions,
+  servers: Servers,
+  node: number,
+): Record<string, unknown> {
   const { redis, proxies, sentinel, cluster } = servers;
   const where = sentinel ? { sentinels: sentinel.sentinels } : cluster ? { cluster: cluster.addresses, shards: 3 } : {};
   const url = proxies.get(node)?.url ?? redis?.url ?? "";
@@ -228,6 +235,7 @@ function settingsOf({ bus, settings }: StageOptions, servers: Servers, node: num
     log: { level: "info", format: "json" },
     drain: { delaySeconds: 0, seconds: 1 },
     ...settings,
+    ...settingsOf?.(node),
   };
 }
 

@@ -7,10 +7,13 @@
  * has one place, the one that was acknowledged; all subscribers see one order.
  */
 import assert from "node:assert/strict";
-import type { CountedEvent, CountingClient, Position } from "./counting-client.ts";
+import type { CountingClient } from "./counting-client.ts";
+import type { CountedEvent, Position } from "./counting-options.ts";
 
 export interface Account {
   readonly acknowledged: number;
+  /** Those, and what was given up and came to somebody all the same. */
+  readonly published: number;
   /** Deliveries that there should have been: of acknowledged messages, and of given up ones that came to somebody. */
   readonly expected: number;
   readonly delivered: number;
@@ -39,6 +42,7 @@ interface Published {
 export function account(clients: readonly CountingClient[]): Account {
   const counted: Counted = {
     acknowledged: sum(clients, ({ acknowledged }) => acknowledged.size),
+    published: 0,
     expected: 0,
     delivered: sum(clients, ({ messages }) => messages),
     recovered: sum(clients, ({ replayed }) => replayed),
@@ -66,6 +70,7 @@ function countChannel(counted: Counted, group: readonly CountingClient[]): void 
     const arrived = [...(seenByAny.get(name) ?? [])].filter(([n]) => unknown.has(n));
     const numbers = new Map([...acknowledged, ...arrived].sort(([a], [b]) => a - b));
     published.set(name, { numbers, doubtful });
+    counted.published += numbers.size;
   }
   const order = new Map<string, number>(); // the first client's
   for (const event of group[0]!.events) if (event !== "break") order.set(nameOf(event), order.size);

@@ -4,37 +4,9 @@
  *
  * What it publishes is `name:n`, which is also the key where it has keys.
  */
-import WebSocket, { type ClientOptions } from "ws";
+import WebSocket from "ws";
 import { type Lifetime, until } from "./child.ts";
-
-export interface Position {
-  readonly offset: string;
-  readonly epoch: string;
-}
-
-/** What arrived: a message, or word that some may be missing. */
-export type CountedEvent = (Position & { readonly publisher: string; readonly n: number }) | "break";
-
-export interface CountingOptions {
-  /** Publications of one client under way at a time. */
-  readonly window?: number;
-  /** Whether publications carry a key: for connections that may be lost. Without one only the bus keeps doubles away. */
-  readonly keys?: boolean;
-  /** True: what was not acknowledged when its connection ended is not sent again, and stays unknown. */
-  readonly forgets?: boolean;
-  /** False: it comes back without its position, as a client that knows nothing of recovery. */
-  readonly recovers?: boolean;
-  /** A connection on which nothing came for this long is given up; 0: never. */
-  readonly silenceMaxMs?: number;
-  /** Of the WebSocket. */
-  readonly socket?: ClientOptions;
-}
-
-export interface CountingPlace {
-  readonly channel: string;
-  readonly name: string;
-  readonly turn?: number;
-}
+import type { CountedEvent, CountingOptions, CountingPlace, Position } from "./counting-options.ts";
 
 export class CountingClient {
   readonly name: string;
@@ -109,10 +81,17 @@ export class CountingClient {
     this.#fill();
   }
 
-  /** Ends its connection as a network failure would, and stays away. */
+  /** Ends its connection as a network failure would; it comes back. */
+  drop(): void {
+    this.#socket?.terminate();
+  }
+
+  /** The same, and it stays away. */
   stop(): void {
     this.#isStopped = true;
     this.#socket?.terminate();
+    this.#socket = undefined;
+    this.#lose();
   }
 
   /** Comes back after `stop`, with the position it had. */
@@ -176,16 +155,16 @@ export class CountingClient {
     });
     socket.on("close", () => {
       if (socket !== this.#socket) return;
-      if (this.isSubscribed && !this.#isStopped) this.closes += 1;
-      this.isSubscribed = false;
+      if (this.isSubscribed) this.closes += 1;
       this.#lose();
       this.#turn += 1;
-      if (!this.#isStopped) setTimeout(() => this.#connect(), retryMs);
+      setTimeout(() => this.#connect(), retryMs);
     });
   }
 
   /** What was on its way may have arrived, or not. */
   #lose(): void {
+    this.isSubscribed = false;
     for (const [n, publication] of this.#waiting) {
       if (!publication.isSent) continue;
       publication.isSent = false;

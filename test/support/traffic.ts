@@ -3,7 +3,8 @@
  * publish. See `account.ts` for what must hold of it.
  */
 import type { Lifetime } from "./child.ts";
-import { CountingClient, type CountingOptions } from "./counting-client.ts";
+import { CountingClient } from "./counting-client.ts";
+import type { CountingOptions } from "./counting-options.ts";
 import { eventually } from "./redis.ts";
 
 export interface TrafficSize {
@@ -121,3 +122,19 @@ export const countedSettings = (redisUrl: string, more: object = {}): Record<str
   idempotency: { keysMax: 1_000_000 },
   redis: { enabled: true, url: redisUrl, ...more },
 });
+
+/** Resolves once all that `clients` published is acknowledged, and each has as much as the others of its channel published. */
+export async function allDelivered(clients: readonly CountingClient[], withinMs = 30_000): Promise<void> {
+  for (const client of clients) await client.settled(withinMs);
+  const wanted = new Map<string, number>();
+  for (const { channel, acknowledged } of clients) wanted.set(channel, (wanted.get(channel) ?? 0) + acknowledged.size);
+  const hasAll = ({ channel, messages }: CountingClient): boolean => messages >= wanted.get(channel)!;
+  await eventually(() => clients.every(hasAll), "everything for everybody", withinMs);
+}
+
+/** Resolves once each of `clients` has `count` acknowledgements more. */
+export async function moreAcknowledged(clients: readonly CountingClient[], count: number): Promise<void> {
+  const wanted = clients.map(({ acknowledged }) => acknowledged.size + count);
+  const isEnough = (): boolean => clients.every(({ acknowledged }, i) => acknowledged.size >= wanted[i]!);
+  await eventually(isEnough, `${count} more acknowledgements for each`, 30_000);
+}

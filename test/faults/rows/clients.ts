@@ -30,6 +30,7 @@ export const clientRows: readonly Row[] = [
         proxy.reset();
         proxy.restore();
       }
+      await eventually(() => traffic.sum("closes") >= traffic.clients.length, "the end of all connections");
       await traffic.subscribed();
       await stage.fired(traffic.resent > 0, "publications were sent again");
       await stage.fired(traffic.sum("replayed") > 0, "messages were recovered");

@@ -68,7 +68,7 @@ export const redisRows: readonly Row[] = [
     name: "redis-oom-until-old-goes",
     title: "Redis out of memory, and nobody gives it more: what waits is written once old entries are past their time",
     keepsConnections: true,
-    stage: { bus: { retentionSeconds: 10 } },
+    stage: { bus: { retentionSeconds: 10 }, perSecond: 2000 },
     async run(stage) {
       await stage.pause(2000);
       const used = Number(/used_memory:(\d+)/.exec(await stage.redis.client.info("memory"))?.[1]);
