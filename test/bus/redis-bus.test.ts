@@ -7,7 +7,7 @@ import { decodeEntry } from "../../src/bus/entry-codec.ts";
 import { RedisBus } from "../../src/bus/redis-bus.ts";
 import { offsetOf, offsetPrefix, parseEntryId } from "../../src/bus/stream-offset.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
-import { eventually, startRedis, type TestRedis } from "../support/redis.ts";
+import { eventually, startProxy, startRedis, type TestRedis } from "../support/redis.ts";
 import { busContract } from "./contract.ts";
 import { encodeEntry } from "./encode-entry.ts";
 
@@ -95,6 +95,38 @@ describe("RedisBus on real Redis", () => {
         applied.find(({ kind }) => kind === "command"),
         command,
       );
+    });
+  });
+
+  describe("An entry that was sent twice", () => {
+    it("is acknowledged at its first place, also where the reader comes back 3 s after the writer", async (t) => {
+      const proxy = await startProxy(t, redis);
+      const settings = { enabled: true, url: proxy.url, prefix: "twice:" };
+      const bus = new RedisBus(
+        loadConfig({ env: {}, flags: { redis: settings } }).config.redis,
+        silent,
+        silent,
+        () => [],
+      );
+      const applied: string[] = [];
+      await bus.start((record, { offset }) => void (record.kind === "publication" && applied.push(offset)));
+      t.after(() => bus.stop());
+      proxy.swallowReplies();
+      const acknowledged: unknown[] = [];
+      bus.append({ ...publication, head: "a" }, (outcome) => void acknowledged.push(outcome));
+      const copies = async (): Promise<number> =>
+        (await redis.client.xrangeBuffer("twice:stream:0", "-", "+")).filter(
+          ([, fields]) => decodeEntry(fields[1]!, 0)?.records[0]?.kind === "publication",
+        ).length;
+      await eventually(async () => (await copies()) === 1, "the first copy");
+      proxy.swallowReplies("xread");
+      proxy.reset();
+      await eventually(async () => (await copies()) === 2, "the second copy");
+      await new Promise((resolve) => setTimeout(resolve, 3000));
+      proxy.restore();
+      proxy.reset();
+      await eventually(() => acknowledged.length === 1, "the acknowledgement");
+      assert.deepEqual(applied, [(acknowledged[0] as { offset: string }).offset]);
     });
   });
 
