@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import { removePrograms } from "./program.ts";
-import { type Row, runRow } from "./row.ts";
+import { hasFailed, type Row, runRow } from "./row.ts";
 import { tableOf } from "./table.ts";
 
 const seed = 1;
@@ -21,7 +21,7 @@ export function testQuickly(rows: readonly Row[], proven: string): void {
     const row = rows.find(({ name }) => name === proven)!;
     const [without] = row.proofs!;
     it(`${row.title}: not without ${without}`, async () => {
-      assert.notDeepEqual((await runRow(row, { seed, size: "quick", without: without! })).wrongs, []);
+      assert.ok(hasFailed(await runRow(row, { seed, size: "quick", without: without! })));
     });
   });
 }

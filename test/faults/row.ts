@@ -50,6 +50,9 @@ export interface Outcome {
   readonly wrongs: readonly string[];
 }
 
+/** True where the fault was there, and the row failed. */
+export const hasFailed = ({ inFlight, wrongs }: Outcome): boolean => inFlight > 0 && wrongs.length > 0;
+
 export interface RunOptions {
   readonly seed: number;
   readonly size?: keyof typeof sizes;
@@ -85,7 +88,9 @@ export async function runRow(row: Row, { seed, size = "full", without }: RunOpti
   }
   const clients = stage === undefined ? [] : [...stage.traffic.clients, ...stage.others];
   const counted = account(clients);
-  wrongs.push(...wrongsOf(counted, row.allows === "losses"), ...(stage === undefined ? [] : doubtsOf(row, stage)));
+  // Where it did not come to rest, what is still on its way would count as lost.
+  if (stage !== undefined && wrongs.length === 0)
+    wrongs.push(...wrongsOf(counted, row.allows === "losses"), ...doubtsOf(row, stage));
   const outcome: Outcome = {
     row: row.name,
     seed,

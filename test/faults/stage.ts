@@ -90,7 +90,12 @@ export class Stage {
     this.#sentinel = servers.sentinel;
     this.#cluster = servers.cluster;
     const urls = (clientProxies.length > 0 ? clientProxies : nodes).map(urlOf);
-    this.traffic = new Traffic(lifetime, urls, parts.size, { keys: true, silenceMaxMs, ...options.traffic });
+    this.traffic = new Traffic(lifetime, urls, parts.size, {
+      keys: true,
+      someForget: true,
+      silenceMaxMs,
+      ...options.traffic,
+    });
   }
 
   get redis(): TestRedis {

@@ -319,7 +319,7 @@ async function assertHolds({ client }: TestRedis, { stream, publisher }: ShardTr
   const texts = entries
     .flatMap(([, fields]) => decodeEntry(fields[1]!, 0)!.records)
     .map((record) => (record?.kind === "publication" ? JSON.parse(`${record.head}}`).message : undefined));
-  const lacking = [...publisher.acknowledged].filter((n) => !texts.includes(`${publisher.name}:${n}`));
+  const lacking = [...publisher.acknowledged.keys()].filter((n) => !texts.includes(`${publisher.name}:${n}`));
   assert.deepEqual(lacking, [], `${name} lacks what is acknowledged`);
 }
 
