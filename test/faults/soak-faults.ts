@@ -34,7 +34,7 @@ export const soakFaults: readonly SoakFault[] = [
     async strike({ nodes }) {
       const before = workersOf(nodes[1]!);
       process.kill(before.at(-1)!, "SIGKILL");
-      await eventually(() => workersOf(nodes[1]!).length > before.length, "another worker");
+      await eventually(() => workersOf(nodes[1]!).length > before.length, "another worker", 60_000);
     },
   },
   {
