@@ -53,6 +53,8 @@ export async function soak(minutes: number, seed: number): Promise<string[]> {
     });
     const features = new FeatureUse(stage);
     const done: SoakMinute[] = [];
+    await comeToRest(stage);
+    for (const client of stage.traffic.clients) client.forget();
     for (let minute = 0; minute < minutes; minute += 1) {
       const passed = await runMinute(stage, features, soakFaults[minute % soakFaults.length]!);
       done.push(passed);
@@ -82,9 +84,8 @@ async function runMinute(stage: Stage, features: FeatureUse, fault: SoakFault): 
   await stage.ready();
   await stage.pause(Math.max(3000, endsMs - performance.now() - 10_000));
   clearInterval(churn);
-  traffic.rest();
   await features.rest();
-  await traffic.settled();
+  await comeToRest(stage);
   const counted = account(traffic.clients);
   const wrongs = [...wrongsOf(counted, fault.allows === "losses"), ...stage.doubts.splice(0)];
 
@@ -103,6 +104,11 @@ async function runMinute(stage: Stage, features: FeatureUse, fault: SoakFault): 
   const { acknowledged, delivered, announcedLosses: announced } = counted;
   for (const client of traffic.clients) client.forget();
   return { fault: fault.name, acknowledged, delivered, announced, publications, held, wrongs };
+}
+
+async function comeToRest({ traffic }: Stage): Promise<void> {
+  traffic.rest();
+  await traffic.settled();
 }
 
 /** As the nodes count them. */

@@ -44,6 +44,7 @@ export class CountingClient {
   #position: Position | undefined;
   #wanted = 0; // messages that it is to have published
   #published = 0;
+  #forgotten = 0;
   #isStopped = false;
   #heardMs = 0;
 
@@ -65,7 +66,7 @@ export class CountingClient {
   }
 
   get unacknowledged(): number {
-    return this.#wanted - this.acknowledged.size - this.unknown.size;
+    return this.#wanted - this.#forgotten - this.acknowledged.size - this.unknown.size;
   }
 
   /** Publications on their way at this moment. */
@@ -75,10 +76,11 @@ export class CountingClient {
     return count;
   }
 
-  /** Publishes `count` more, as fast as acknowledgements come. */
-  publish(count = 1): void {
+  /** Publishes `count` more, as fast as acknowledgements come; returns the number of the last. */
+  publish(count = 1): number {
     this.#wanted += count;
     this.#fill();
+    return this.#wanted;
   }
 
   /** Ends its connection as a network failure would; it comes back. */
@@ -117,16 +119,15 @@ export class CountingClient {
     );
   }
 
-  /** Forgets what was counted so far, for another count. Everything has settled. */
+  /** Forgets what was counted so far, for another count; its numbers go on. Everything has settled. */
   forget(): void {
+    this.#forgotten = this.#wanted;
     this.events.length = 0;
     this.acknowledged.clear();
     this.unknown.clear();
     this.doubtful.clear();
     this.epochs.clear();
     this.start = this.#position;
-    this.#wanted = 0;
-    this.#published = 0;
     this.messages = 0;
     this.replayed = 0;
     this.longestWaitMs = 0;
@@ -198,6 +199,7 @@ export class CountingClient {
         this.isSubscribed = true;
         return this.#fill();
       case "error": {
+        if (frame.request === "subscribe" && frame.code === "unavailable") return this.drop(); // and to another node
         if (frame.request !== "message") return void this.faults.push(JSON.stringify(frame));
         this.refusals += 1;
         const refused = this.#waiting.get(frame.id);

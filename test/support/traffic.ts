@@ -24,11 +24,11 @@ const ticksPerSecond = 20;
 export class Traffic {
   readonly clients: CountingClient[] = [];
   readonly #publishers: CountingClient[] = [];
-  readonly #channels: number;
+  readonly channels: number;
   #flow: NodeJS.Timeout | undefined;
 
   constructor(t: Lifetime, urls: readonly string[], size: TrafficSize, options: TrafficOptions = {}) {
-    this.#channels = size.channels;
+    this.channels = size.channels;
     t.after(() => this.rest());
     for (let i = 0; i < size.clients; i += 1) {
       const rank = Math.floor(i / size.channels); // its place among its channel's clients, which are on different nodes
@@ -70,6 +70,7 @@ export class Traffic {
 
   /** Publishes so many a second until `rest`; what is not acknowledged holds back what comes after it. */
   flow(perSecond: number): void {
+    this.rest();
     let owed = 0;
     let next = 0;
     this.#flow = setInterval(() => {
@@ -94,10 +95,8 @@ export class Traffic {
   async settled(withinMs = 60_000): Promise<void> {
     await this.#allAcknowledged(withinMs);
     await this.subscribed();
-    const last = this.#publishers.slice(0, this.#channels);
-    const before = last.map((client) => client.acknowledged.size + client.unknown.size);
-    for (const client of last) client.publish();
-    const marks = new Map(last.map((client, i) => [client.channel, `${client.name}:${before[i]! + 1}`]));
+    const last = this.#publishers.slice(0, this.channels);
+    const marks = new Map(last.map((client) => [client.channel, `${client.name}:${client.publish()}`]));
     await this.#allAcknowledged(withinMs);
     const hasLast = ({ channel, events }: CountingClient): boolean => {
       const mark = marks.get(channel);

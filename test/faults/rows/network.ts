@@ -1,6 +1,6 @@
 /** The network between nodes and Redis, and what it does to what is on its way: nothing is missing, nothing comes twice. */
 import type { NodeProcess } from "../../support/node-process.ts";
-import type { TestProxy } from "../../support/redis.ts";
+import { eventually, type TestProxy } from "../../support/redis.ts";
 import type { Row } from "../row.ts";
 import { stream } from "../stage.ts";
 
@@ -65,6 +65,25 @@ export const networkRows: readonly Row[] = [
       await stage.ready([first], 100);
       await stage.pause(8000);
       stage.proxy(1).restore();
+    },
+  },
+  {
+    name: "moved-to-a-node-behind",
+    title:
+      "clients that move to a node which is cut off from Redis: they get nothing twice there, and are told of no break",
+    isQuick: true,
+    stage: { proxied: [1] },
+    async run(stage) {
+      const { traffic } = stage;
+      const cut = stage.nodes[1]!;
+      await stage.strike(() => stage.proxy(1).cut());
+      await stage.notReady([cut]);
+      await traffic.moreAcknowledged(50);
+      const turn = traffic.clients.filter((_, i) => Math.floor(i / traffic.channels) % 3 === 0); // those of the first node
+      for (const client of turn) client.drop(); // and to the second one
+      await stage.pause(8000);
+      stage.proxy(1).restore();
+      await eventually(() => turn.every(({ isSubscribed, closes }) => isSubscribed && closes > 0), "all back");
     },
   },
   {
