@@ -31,7 +31,7 @@ export class ModelNode {
   isCut = false; // no way to Redis
   readonly #around: Surroundings;
   readonly #history: History;
-  readonly #idempotency = new Idempotency({ seconds: 1e6, keysMax: 1e6 });
+  readonly #idempotency: Idempotency;
   readonly #index = new EntryIndex(2048);
   #epoch = "";
   #tail: string;
@@ -51,6 +51,7 @@ export class ModelNode {
   constructor(incarnation: string, around: Surroundings) {
     this.incarnation = incarnation;
     this.#around = around;
+    this.#idempotency = new Idempotency({ seconds: 1e6, keysMax: 1e6 }, around.isDurable);
     this.#writer = new ModelWriter(incarnation, around, { epoch: () => this.#epoch, holds: this.holds });
     this.#tail = around.startOffset();
     this.#knownFrom = this.#tail;
@@ -67,7 +68,7 @@ export class ModelNode {
   }
 
   publish(record: ModelRecord, done: (position: StreamPosition) => void): void {
-    const before = this.#keyed(record);
+    const before = this.#keyed(record, "answer");
     if (before !== undefined) return done(before);
     this.#writer.append(record, (position) => done(this.#keyed(record) ?? position));
   }
@@ -140,9 +141,9 @@ export class ModelNode {
     return this.#history.latest(channel, 1e6).filter(({ offset }) => offset > since.offset);
   }
 
-  #keyed({ key }: ModelRecord): StreamPosition | undefined {
+  #keyed({ key }: ModelRecord, ask: "find" | "answer" = "find"): StreamPosition | undefined {
     if (key === undefined || this.#around.without === "keys") return undefined;
-    return this.#idempotency.find({ channel, userId: undefined, key, acceptedAtMs: 0 });
+    return this.#idempotency[ask]({ channel, userId: undefined, key, acceptedAtMs: 0 });
   }
 
   #checkCursor(): void {
