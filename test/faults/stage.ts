@@ -45,7 +45,6 @@ const silenceMaxMs = 4000;
 export const stream = "websocket:stream:0";
 
 export class Stage {
-  readonly options: StageOptions;
   readonly lifetime: Lifetime;
   readonly nodes: readonly NodeProcess[];
   /** Networks between the clients and each node, where the options ask for them. */
@@ -78,7 +77,6 @@ export class Stage {
     servers: Servers;
   }) {
     const { options, lifetime, random, nodes, clientProxies, servers } = parts;
-    this.options = options;
     this.lifetime = lifetime;
     this.random = random;
     this.nodes = nodes;
