@@ -21,8 +21,10 @@ export interface ReaderEvents {
   entry(entry: Entry, id: EntryId, ageMs: number): void;
   /** What stands at `id` is no entry. */
   foreign(): void;
-  /** The log is not the one that was read so far: something may be missing. */
-  broken(reason: string): void;
+  /** A second copy of an entry, or one read again, was passed over: it may tell of a later epoch than the first. */
+  passed(epoch: string): void;
+  /** The log is not the one that was read so far: something may be missing. `isGap`: within the log that is there. */
+  broken(reason: string, isGap: boolean): void;
   /** An attempt to read failed; it is repeated. */
   failed(error: Error): void;
   /** The past has been read, up to the present: at the start, and again after a break. */
@@ -114,10 +116,10 @@ export class ShardReader {
     const { writer, sequence, isNewer, records } = entry;
     // Of a writer that is met in the past, or read again after a break, the beginning may have been trimmed.
     const last = this.#sequences.get(writer) ?? (this.#isPresent ? 0 : sequence - 1);
-    if (sequence <= last) return; // a second copy, or read again after a break
+    if (sequence <= last) return this.#events.passed(entry.epoch);
     const isCovered = this.#metSinceBreak?.has(writer) === false; // what it lacks was lost before the break, and told
-    if (sequence > last + 1 && !isCovered) this.#broken("entries of a writer are missing");
-    if (isNewer && records.length > 0) this.#broken("an entry of a later release cannot be read here");
+    if (sequence > last + 1 && !isCovered) this.#broken("entries of a writer are missing", true);
+    if (isNewer && records.length > 0) this.#broken("an entry of a later release cannot be read here", true);
     this.#metSinceBreak?.add(writer);
     this.#sequences.delete(writer);
     this.#sequences.set(writer, sequence);
@@ -149,6 +151,7 @@ export class ShardReader {
       bytes === undefined
         ? "the last entry read is gone: the stream was lost, rolled back or trimmed"
         : "the stream was rolled back",
+      false,
     );
   }
 
@@ -160,9 +163,9 @@ export class ShardReader {
     return fields[fields.indexOf("last-generated-id") + 1] as string | undefined;
   }
 
-  #broken(reason: string): void {
+  #broken(reason: string, isGap: boolean): void {
     if (this.#isPresent) this.#metSinceBreak = new Set();
     this.#isPresent = false;
-    this.#events.broken(reason);
+    this.#events.broken(reason, isGap);
   }
 }

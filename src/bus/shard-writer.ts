@@ -48,8 +48,11 @@ interface InFlight {
 const commandTimeoutMs = 4000; // a server that takes 2 s for each answer is slow, not gone
 const replicaTimeoutMs = 1000;
 const retryPauseMs = 100;
-/** For the reader to come upon the first copy of an entry that was sent more than once. */
-const firstCopyMs = 2000;
+/**
+ * For the reader to come upon the first copy of an entry that was sent more than once: its connection may have been lost
+ * with the writer's, and take longer to come back. An end to it, because the stream may be lost before it was read.
+ */
+const firstCopyMs = 10_000;
 const batchBytesMax = 128 * 1024;
 /** What a waiting record takes besides its bytes: whoever is told, and what that one remembers. */
 const recordOverheadBytes = 200;

@@ -41,7 +41,6 @@ export class Shard {
   readonly #reader: ShardReader;
   readonly #index: EntryIndex;
   #epoch = ""; // before the first entry is read, or `begin`
-  #isPresent = false; // the past has been read, and what follows a break
   #hasBegun = false; // the past had been read when it began
   #gapEpoch: string | undefined; // the epoch of a gap in what is read up on, until a later epoch tells of it
   #probedAtMs = 0; // when the oldest probe that has not come back was sent; 0: none
@@ -60,7 +59,8 @@ export class Shard {
     this.#reader = new ShardReader(options, reading, {
       entry: (entry, id, ageMs) => this.#apply(entry, id, ageMs),
       foreign: () => events.skipped("foreign"),
-      broken: (reason) => this.#break(reason),
+      passed: (epoch) => this.#hearOf(epoch),
+      broken: (reason, isGap) => this.#break(reason, isGap),
       failed: events.readFailed,
       caughtUp: () => this.#caughtUp(),
     });
@@ -119,7 +119,7 @@ export class Shard {
 
   #apply({ epoch, writer, sequence, isNewer, records }: Entry, id: EntryId, ageMs: number): void {
     if (this.#epoch === "") this.#epoch = epoch;
-    else if (epoch > this.#epoch) this.#enter(epoch, "another node noticed a break", false);
+    else this.#hearOf(epoch);
     const prefix = offsetPrefix(id);
     // An entry without records is a position as well: in a quiet log every node knows the latest one.
     this.#index.add(id, Math.max(1, records.length));
@@ -145,20 +145,23 @@ export class Shard {
   #caughtUp(): void {
     const gapEpoch = this.#gapEpoch;
     this.#gapEpoch = undefined;
-    this.#isPresent = true;
     this.#hasBegun = true;
     // Nobody who noticed the gap lived to say so.
     if (gapEpoch !== undefined && gapEpoch === this.#epoch) this.#enter(newEpoch(this.#epoch), unsaidGap, true);
     this.#events.caughtUp();
   }
 
-  #break(reason: string): void {
-    if (!this.#isPresent) {
+  #hearOf(epoch: string): void {
+    if (epoch > this.#epoch) this.#enter(epoch, "another node noticed a break", false);
+  }
+
+  /** At once, also where a break is met while what follows another one is read: else places would fall within an epoch. */
+  #break(reason: string, isGap: boolean): void {
+    if (isGap && !this.#hasBegun) {
       this.#gapEpoch = this.#epoch; // if others noticed it at the time, they tell so further on in the log
       return;
     }
     this.#enter(newEpoch(this.#epoch), reason, true);
-    this.#isPresent = false;
     this.probe(); // tells the others, also where nobody publishes
   }
 

@@ -16,7 +16,7 @@ import { CallError, type Json, type Published } from "./calls.ts";
 export interface PublisherParts {
   readonly bus: Pick<Bus, "append">;
   readonly policies: Pick<Policies, "of">;
-  readonly idempotency: Pick<Idempotency, "find">;
+  readonly idempotency: Pick<Idempotency, "find" | "answer">;
   readonly clock: Clock;
   readonly messageBytesMax: number;
 }
@@ -45,9 +45,8 @@ export class Publisher {
     const isKept = target === undefined && policies.of(channel).history.size > 0;
     const publishedAt = ({ offset, epoch }: StreamPosition): Published => (isKept ? { offset, epoch } : {});
     const acceptedAtMs = clock.nowMs();
-    const first = (): StreamPosition | undefined =>
-      key === undefined ? undefined : idempotency.find({ channel, userId: serverUser, key, acceptedAtMs });
-    const before = first();
+    const keyed = key === undefined ? undefined : { channel, userId: serverUser, key, acceptedAtMs };
+    const before = keyed && idempotency.answer(keyed);
     if (before !== undefined) return done({ ...publishedAt(before), duplicate: true });
     const record: PublicationRecord = {
       kind: "publication",
@@ -62,7 +61,7 @@ export class Publisher {
     };
     bus.append(record, (outcome) => {
       if (outcome === "unavailable") return done(unavailable());
-      const known = first();
+      const known = keyed && idempotency.find(keyed);
       // Another process published with this key first, and this one had not heard of it.
       const isDuplicate = known !== undefined && known.offset !== outcome.offset;
       done(isDuplicate ? { ...publishedAt(known), duplicate: true } : publishedAt(outcome));

@@ -63,7 +63,7 @@ export class Channels {
       return { ...refusal("rate_limit"), retryAfter };
     }
     const userId = identity?.userId;
-    const before = key === undefined ? undefined : idempotency.find({ channel, userId, key, acceptedAtMs: nowMs });
+    const before = key === undefined ? undefined : idempotency.answer({ channel, userId, key, acceptedAtMs: nowMs });
     if (before !== undefined) {
       counters.duplicates += 1;
       this.#acknowledge(connection, { id: request.id, channel, target }, policy, before, undefined);

@@ -23,10 +23,21 @@ export interface Keyed {
 
 export class Idempotency {
   readonly #options: IdempotencyOptions;
+  readonly #isDurable: boolean;
   readonly #seen = new Map<string, { position: StreamPosition; atMs: number }>(); // in the order of arrival
 
-  constructor(options: IdempotencyOptions) {
+  /** `isDurable`: that the log brought a record does not mean that it will keep it, see `answer`. */
+  constructor(options: IdempotencyOptions, isDurable = false) {
     this.#options = options;
+    this.#isDurable = isDurable;
+  }
+
+  /**
+   * The position to acknowledge one that comes again with at once. In a durable log there is none: the first may be read by
+   * all nodes and lost with its master, so the second is appended too, which shows that a replica has both.
+   */
+  answer(keyed: Keyed): StreamPosition | undefined {
+    return this.#isDurable ? undefined : this.find(keyed);
   }
 
   /** The position of the publication that had this key first, for one that is accepted now; `undefined` for none. */

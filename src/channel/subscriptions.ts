@@ -146,6 +146,11 @@ export class Subscriptions {
     return since.epoch === epoch && since.offset > offset && this.#parts.bus.isShared;
   }
 
+  /** How far this node has read the log of a channel. */
+  tail(channel: string): string {
+    return this.#parts.bus.tail(channel).offset;
+  }
+
   /** Succeeds also where there was no subscription, as the reference handler does. */
   unsubscribe(connection: Connection, { channel, id }: Unsubscribe): void {
     this.#leave(connection, channel);

@@ -86,7 +86,7 @@ export function createSharedLog(
       moved: (shard, position) => hub.moved(shard, position),
     };
   }
-  const idempotency = new Idempotency(config.idempotency);
+  const idempotency = new Idempotency(config.idempotency, redis.enabled && redis.durable);
   const apply: Apply = (record, position, ageMs) => {
     hub.apply(record, position, ageMs);
     if (record.kind === "command" || record.kind === "answer") command(record, ageMs);

@@ -108,7 +108,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
   const replayBytesMax = config.sendQueueBytesMax / 2; // half a queue of replay onto a queue at most half full
   const historyOptions = { bytesMax: config.history.bytesMax, channelBytesMax: replayBytesMax };
   const history = new History(historyOptions, bus, clock);
-  const idempotency = new Idempotency(config.idempotency);
+  const idempotency = new Idempotency(config.idempotency, config.redis.enabled && config.redis.durable);
   const fanOut = new FanOut(server, connections, slowConsumers, counters, clock, bus.isShared);
   const announce = (shard: number): void => subscriptions.announce(shard);
   const command = (...applied: Parameters<typeof calls.apply>): void => calls.apply(...applied);

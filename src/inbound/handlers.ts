@@ -112,13 +112,16 @@ async function subscribeLater(
   grant: SubscriptionGrant | undefined,
 ): Promise<Refusal | undefined> {
   const untilMs = clock.nowMs() + behindMs;
+  const stoodAt = subscriptions.tail(message.channel);
   while (subscriptions.isBehind(message) && clock.nowMs() < untilMs && connection.isOpen)
     await setTimeout(behindPollMs);
+  // A log that moves would have come to a position that there is. One that stands still will bring what the client has had.
+  if (subscriptions.isBehind(message) && subscriptions.tail(message.channel) === stoodAt) return refusal("unavailable");
   await connection.queueBelow(replayQueueBytesMax); // last: while this node caught up the queue may have filled
   return subscriptions.subscribe(connection, message, grant);
 }
 
-/** For a node to catch up with the one that a client comes from; then the client is told that it cannot be. */
+/** For a node to catch up with the one that a client comes from; every node writes into the log more often than that. */
 const behindMs = 5000;
 const behindPollMs = 20;
 

@@ -7,7 +7,7 @@ import { decodeEntry } from "../../src/bus/entry-codec.ts";
 import { RedisBus } from "../../src/bus/redis-bus.ts";
 import { offsetOf, offsetPrefix, parseEntryId } from "../../src/bus/stream-offset.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
-import { eventually, startRedis, type TestRedis } from "../support/redis.ts";
+import { eventually, startProxy, startRedis, type TestRedis } from "../support/redis.ts";
 import { busContract } from "./contract.ts";
 import { encodeEntry } from "./encode-entry.ts";
 
@@ -50,12 +50,15 @@ describe("RedisBus on real Redis", () => {
     };
     await before(append);
     const applied: string[] = [];
-    await bus!.start((record) => {
-      if (record.kind === "publication") applied.push(record.head);
+    const epochs: string[] = []; // [i] of applied[i]
+    await bus!.start((record, { epoch }) => {
+      if (record.kind !== "publication") return;
+      applied.push(record.head);
+      epochs.push(epoch);
     });
     t.after(() => bus!.stop());
     const offset = (id: string) => offsetOf(offsetPrefix(parseEntryId(id)), 0);
-    return { bus: bus!, key, append, applied, offset, epoch: () => bus!.tail("chat").epoch };
+    return { bus: bus!, key, append, applied, epochs, offset, epoch: () => bus!.tail("chat").epoch };
   };
 
   describe("The other processes", () => {
@@ -92,6 +95,38 @@ describe("RedisBus on real Redis", () => {
         applied.find(({ kind }) => kind === "command"),
         command,
       );
+    });
+  });
+
+  describe("An entry that was sent twice", () => {
+    it("is acknowledged at its first place, also where the reader comes back 3 s after the writer", async (t) => {
+      const proxy = await startProxy(t, redis);
+      const settings = { enabled: true, url: proxy.url, prefix: "twice:" };
+      const bus = new RedisBus(
+        loadConfig({ env: {}, flags: { redis: settings } }).config.redis,
+        silent,
+        silent,
+        () => [],
+      );
+      const applied: string[] = [];
+      await bus.start((record, { offset }) => void (record.kind === "publication" && applied.push(offset)));
+      t.after(() => bus.stop());
+      proxy.swallowReplies();
+      const acknowledged: unknown[] = [];
+      bus.append({ ...publication, head: "a" }, (outcome) => void acknowledged.push(outcome));
+      const copies = async (): Promise<number> =>
+        (await redis.client.xrangeBuffer("twice:stream:0", "-", "+")).filter(
+          ([, fields]) => decodeEntry(fields[1]!, 0)?.records[0]?.kind === "publication",
+        ).length;
+      await eventually(async () => (await copies()) === 1, "the first copy");
+      proxy.swallowReplies("xread");
+      proxy.reset();
+      await eventually(async () => (await copies()) === 2, "the second copy");
+      await new Promise((resolve) => setTimeout(resolve, 3000));
+      proxy.restore();
+      proxy.reset();
+      await eventually(() => acknowledged.length === 1, "the acknowledgement");
+      assert.deepEqual(applied, [(acknowledged[0] as { offset: string }).offset]);
     });
   });
 
@@ -168,6 +203,27 @@ describe("RedisBus on real Redis", () => {
       await append("0a", 3, "c");
       await eventually(() => applied.at(-1) === "c", "c");
       assert.equal(epoch() > "0a", true);
+    });
+
+    it("a gap in what is read after a break is a break of its own, before what follows it", async (t) => {
+      const { key, append, applied, epochs } = await startNode(t, (write) => write("0a", 1, "a"));
+      const records = [{ ...publication, head: "b" }];
+      const bytes = encodeEntry({ epoch: "0a", writer: "other", sequence: 2, records }, 0);
+      await redis.client.xadd(key, `${Date.now() + 3_600_000}-0`, "v", bytes);
+      await eventually(() => applied.at(-1) === "b", "b");
+      await redis.client.del(key); // and what follows is below the cursor: it is read as the past
+      await append("0a", 3, "c");
+      await append("0a", 5, "e");
+      await eventually(() => applied.at(-1) === "e", "e");
+      assert.deepEqual(applied, ["a", "b", "c", "e"]);
+      assert.equal(epochs[2]! > epochs[1]! && epochs[3]! > epochs[2]!, true, `${epochs}`);
+    });
+
+    it("a later epoch is taken over from a second copy as well, whose writer may say nothing more", async (t) => {
+      const { append, applied, epoch } = await startNode(t, (write) => write("0a", 1, "a"));
+      await append("0b", 1, "a");
+      await eventually(() => epoch() === "0b", "the later epoch");
+      assert.deepEqual(applied, ["a"]);
     });
 
     it("what is no entry is passed over", async (t) => {

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Stats } from "../../src/calls/stats.ts";
-import { ChatClient } from "../support/chat-client.ts";
+import { assertNothingLost } from "../support/account.ts";
 import { until } from "../support/child.ts";
 import { connect } from "../support/client.ts";
-import { account } from "../support/ledger.ts";
+import { CountingClient } from "../support/counting-client.ts";
 import { startNodeProcess } from "../support/node-process.ts";
 import { startRedis } from "../support/redis.ts";
+import { allDelivered } from "../support/traffic.ts";
 import { connectToAll, startWorkerCluster } from "./worker-cluster.ts";
 
 const channels = { "chat.>": { history: { size: 5000, seconds: 300 } } };
@@ -19,7 +20,7 @@ describe("Two workers that share the log with another node through Redis", () =>
     const node = await startNodeProcess(t, settings);
     const clients = Array.from({ length: 30 }, (_, n) => {
       const url = n % 3 === 0 ? `ws://127.0.0.1:${node.port}` : cluster.url;
-      return new ChatClient(t, url, `chat.${n % 2}`, `client${n}`);
+      return new CountingClient(t, [url], { channel: `chat.${n % 2}`, name: `client${n}` }, { keys: true });
     });
     for (const client of clients) await client.subscribed();
 
@@ -59,16 +60,9 @@ describe("Two workers that share the log with another node through Redis", () =>
     );
     await new Promise((resolve) => setTimeout(resolve, 500));
     clearInterval(publishing);
-    for (const client of clients) await client.settled();
-    const wanted = (channel: string) =>
-      clients.filter((client) => client.channel === channel).reduce((sum, client) => sum + client.acknowledged.size, 0);
-    await until(
-      () => clients.every(({ received, channel }) => received.length >= wanted(channel)),
-      () => `received ${clients.map(({ received }) => received.length)}, not ${wanted("chat.0")}`,
-    );
-    const { published, delivered, ...faults } = account(clients, clients);
-    for (const [fault, cases] of Object.entries(faults)) assert.deepEqual(cases, [], fault);
-    assert.equal(delivered, published * 15);
+    await allDelivered(clients);
+    const { acknowledged, delivered } = assertNothingLost(clients);
+    assert.equal(delivered, acknowledged * 15);
   });
 
   it("have numbers of their own, and their members leave everywhere when all of them are killed", async (t) => {

@@ -12,14 +12,15 @@ import { RedisBus } from "../../src/bus/redis-bus.ts";
 import { RedisConnection } from "../../src/bus/redis-connection.ts";
 import { shardOf } from "../../src/bus/shard-of.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
+import { assertNothingLost } from "../support/account.ts";
 import { refusedHandshake } from "../support/client.ts";
+import { CountingClient } from "../support/counting-client.ts";
 import { startTestGateway, type TestGateway } from "../support/gateway.ts";
 import { eventually, startRedis, type TestRedis } from "../support/redis.ts";
 import { redisCli } from "../support/redis-cli.ts";
 import { complete, inStep, type RedisCluster, startRedisCluster } from "../support/redis-cluster.ts";
 import { startReplica } from "../support/sentinel.ts";
 import { notReady, ready } from "./redis-nodes.ts";
-import { assertNothingLost, CountingClient } from "./redis-traffic.ts";
 
 const shardCount = 3;
 const why = /no replica has confirmed the entry \(redis\.durable\)/;
@@ -254,8 +255,8 @@ class ShardTraffic {
     this.stream = `websocket:stream:${shard}`;
     let n = 0;
     while (shardOf(`chat.${n}`, shardCount) !== shard) n += 1;
-    this.publisher = new CountingClient(t, [near!.url], 0, `chat.${n}`, `publisher${shard}`, {});
-    this.reader = new CountingClient(t, [far!.url], 0, `chat.${n}`, `reader${shard}`, {});
+    this.publisher = new CountingClient(t, [near!.url], { channel: `chat.${n}`, name: `publisher${shard}` });
+    this.reader = new CountingClient(t, [far!.url], { channel: `chat.${n}`, name: `reader${shard}` });
   }
 
   get clients(): CountingClient[] {
@@ -318,7 +319,7 @@ async function assertHolds({ client }: TestRedis, { stream, publisher }: ShardTr
   const texts = entries
     .flatMap(([, fields]) => decodeEntry(fields[1]!, 0)!.records)
     .map((record) => (record?.kind === "publication" ? JSON.parse(`${record.head}}`).message : undefined));
-  const lacking = [...publisher.acknowledged].filter((n) => !texts.includes(`${publisher.name}:${n}`));
+  const lacking = [...publisher.acknowledged.keys()].filter((n) => !texts.includes(`${publisher.name}:${n}`));
   assert.deepEqual(lacking, [], `${name} lacks what is acknowledged`);
 }
 

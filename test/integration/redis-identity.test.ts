@@ -5,8 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "../support/client.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { startRedis } from "../support/redis.ts";
+import { countedSettings } from "../support/traffic.ts";
 import { ready, startNodes } from "./redis-nodes.ts";
-import { countedSettings } from "./redis-traffic.ts";
 
 const channel = "chat.room";
 

@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { assertNothingLost } from "../support/account.ts";
 import { connect, type Frame, type TestClient } from "../support/client.ts";
 import { eventually, startProxy, startRedis } from "../support/redis.ts";
 import { token } from "../support/tokens.ts";
+import { Traffic } from "../support/traffic.ts";
 import { startNodes, urlsOf } from "./redis-nodes.ts";
-import { assertNothingLost, Traffic } from "./redis-traffic.ts";
 
 const channel = "chat.room";
 

@@ -2,7 +2,7 @@
 import type { TestContext } from "node:test";
 import { startTestGateway, type TestGateway } from "../support/gateway.ts";
 import { eventually } from "../support/redis.ts";
-import { countedSettings } from "./redis-traffic.ts";
+import { countedSettings } from "../support/traffic.ts";
 
 /** `/readyz` of the node: its status and what it says. */
 export async function readiness({ port }: TestGateway): Promise<{ status: number; text: string }> {

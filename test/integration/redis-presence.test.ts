@@ -7,8 +7,8 @@ import { testSecret } from "../support/gateway.ts";
 import { type NodeProcess, startNodeProcess } from "../support/node-process.ts";
 import { eventually, startRedis, type TestRedis } from "../support/redis.ts";
 import { token } from "../support/tokens.ts";
+import { countedSettings } from "../support/traffic.ts";
 import { startNodes } from "./redis-nodes.ts";
-import { countedSettings } from "./redis-traffic.ts";
 
 const channel = "presence.lobby";
 const leaseSeconds = 4;

@@ -9,9 +9,8 @@ import { startTestGateway } from "../support/gateway.ts";
 import { startNodeProcess } from "../support/node-process.ts";
 import { secretOf } from "../support/printed.ts";
 import { eventually, startProxy, startRedis, type TestRedis } from "../support/redis.ts";
-import { backLine, logged, notReady, readiness, ready, startNodes, troubleLine, urlsOf } from "./redis-nodes.ts";
-import { size } from "./redis-scene.ts";
-import { assertNothingLost, countedSettings, Traffic } from "./redis-traffic.ts";
+import { countedSettings } from "../support/traffic.ts";
+import { backLine, logged, readiness, ready, startNodes, troubleLine } from "./redis-nodes.ts";
 
 describe("Redis in trouble at the start", { timeout: 60_000 }, () => {
   const wrongPassword = async (t: TestContext): Promise<{ redis: TestRedis; url: string }> => {
@@ -32,26 +31,6 @@ describe("Redis in trouble at the start", { timeout: 60_000 }, () => {
     const client = await connect(t, node.url);
     await client.subscribe("chat.a");
     assert.equal((await client.ask("message", { channel: "chat.a", message: 1 })).success, true);
-  });
-
-  it("a password that is changed under load: connections stay", async (t) => {
-    const redis = await startRedis(t, { password: "one" });
-    const nodes = await startNodes(t, [redis.url, redis.url]);
-    const traffic = new Traffic(t, urlsOf(nodes), size);
-    await traffic.subscribed();
-    traffic.flow(500);
-    await sleep(500);
-    const { client } = redis;
-    await client.config("SET", "requirepass", "other");
-    await client.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
-    assert.match(await notReady(nodes[0]!), /Redis: /);
-    await sleep(1500);
-    await client.config("SET", "requirepass", "one");
-    await ready(...nodes);
-    traffic.rest();
-    await traffic.settled();
-    assertNothingLost(traffic.clients);
-    assert.equal(traffic.closes, 0);
   });
 
   it("absent: the ports answer, handshakes are refused with 503, and the node is ready once it is there", async (t) => {

@@ -5,8 +5,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
 import { searchAtEnd } from "./printed.ts";
+
+/** Whatever ends by itself when something else is over: a test (its context), or a run of the fault campaign. */
+export interface Lifetime {
+  after(end: () => unknown): void;
+}
 
 const running = new Map<ChildProcess, NodeJS.Signals>(); // with the signal that ends it
 const endAll = (): void => {
@@ -26,7 +30,7 @@ export class Child {
 
   /** `lastSignal` ends it with its test: one that it can hear where it has children of its own, which would outlive it. */
   constructor(
-    t: TestContext,
+    t: Lifetime,
     command: string,
     args: readonly string[],
     env: NodeJS.ProcessEnv = {},
@@ -100,7 +104,7 @@ export async function freePort(): Promise<number> {
 }
 
 /** A folder that goes with the test. */
-export async function temporaryFolder(t: TestContext): Promise<string> {
+export async function temporaryFolder(t: Lifetime): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "tidegate-test-"));
   t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
   return folder;

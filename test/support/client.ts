@@ -1,8 +1,8 @@
 /** A client for tests: a real WebSocket (`ws`), its frames in order, and waits that name what they wait for. */
 import { once } from "node:events";
-import type { TestContext } from "node:test";
 import { pack, unpack } from "msgpackr";
 import WebSocket, { type ClientOptions } from "ws";
+import type { Lifetime } from "./child.ts";
 
 export type Frame = Record<string, unknown>;
 
@@ -116,7 +116,7 @@ export interface ConnectOptions extends ClientOptions {
 }
 
 /** Connects and waits for the welcome frame; the connection ends with the test. */
-export async function connect(t: TestContext, url: string, options: ConnectOptions = {}): Promise<TestClient> {
+export async function connect(t: Lifetime, url: string, options: ConnectOptions = {}): Promise<TestClient> {
   const { subprotocols = [], ...rest } = options;
   const isPacked = subprotocols.includes("tidegate.msgpack.v1") || url.includes("format=msgpack");
   const socket = new WebSocket(url, subprotocols, rest);

@@ -1,8 +1,7 @@
 /** A gateway as a process of its own, that a test can end and start again on the same port. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
-import { Child, freePort, temporaryFolder, until } from "./child.ts";
+import { Child, freePort, type Lifetime, temporaryFolder, until } from "./child.ts";
 import { gatewayProgram } from "./gateway-program.ts";
 
 /** For a busy machine, on which a node compiles its sources first. */
@@ -13,25 +12,29 @@ export interface NodeProcess {
   readonly adminPort: number;
   /** The process of the moment: another one after `start`. */
   readonly child: Child;
-  /** Starts it again, after it ended; resolves once it is ready. */
-  start(): Promise<void>;
+  /** Starts it again, after it ended; resolves once it is ready. `program`: another one from now on. */
+  start(program?: string): Promise<void>;
   /** The log lines of the present process whose text is `text`. */
   logLines(text: string): Record<string, unknown>[];
 }
 
-/** Starts a node with `settings` over the defaults (ports are free ones), and `env`; resolves once it is ready for clients. */
+/**
+ * Starts a node with `settings` over the defaults (ports are free ones), and `env`; resolves once it is ready for clients.
+ * `program` is another `main.js` that was built.
+ */
 export async function startNodeProcess(
-  t: TestContext,
+  t: Lifetime,
   settings: Record<string, unknown>,
   env: NodeJS.ProcessEnv = {},
+  program?: string,
 ): Promise<NodeProcess> {
   const file = join(await temporaryFolder(t), "gateway.json");
   const { port = await freePort(), adminPort = await freePort() } = settings as { port?: number; adminPort?: number };
   const defaults = { host: "127.0.0.1", maxMessagesPerMinute: 0, log: { level: "debug", format: "json" } };
   await writeFile(file, JSON.stringify({ ...defaults, ...settings, port, adminPort }));
-  const program = [...gatewayProgram, "serve", "--config", file];
+  let main = program === undefined ? gatewayProgram : [program];
   const start = async (): Promise<Child> => {
-    const child = new Child(t, process.execPath, program, env);
+    const child = new Child(t, process.execPath, [...main, "serve", "--config", file], env);
     await child.printed(/"listening"/, startMs);
     await until(
       async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok,
@@ -46,7 +49,8 @@ export async function startNodeProcess(
     get child() {
       return child;
     },
-    async start() {
+    async start(next) {
+      if (next !== undefined) main = [next];
       child = await start();
     },
     logLines: (text) =>

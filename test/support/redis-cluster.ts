@@ -1,6 +1,5 @@
 /** A Redis Cluster of three masters on loopback, each with as many replicas as a test wants. */
-import type { TestContext } from "node:test";
-import { freePort, until } from "./child.ts";
+import { freePort, type Lifetime, until } from "./child.ts";
 import { startRedis, type TestRedis } from "./redis.ts";
 import { redisCli } from "./redis-cli.ts";
 
@@ -19,7 +18,7 @@ export interface RedisCluster {
 const masterCount = 3;
 
 /** Starts it; resolves once all slots are served, every server says so, and every replica is in step. */
-export async function startRedisCluster(t: TestContext, { replicasPerMaster = 0 } = {}): Promise<RedisCluster> {
+export async function startRedisCluster(t: Lifetime, { replicasPerMaster = 0 } = {}): Promise<RedisCluster> {
   const count = masterCount * (1 + replicasPerMaster);
   const servers = await Promise.all(Array.from({ length: count }, () => startServer(t)));
   const all = servers.map(addressOf);
@@ -105,7 +104,7 @@ async function askAny(servers: readonly TestRedis[], ...command: string[]): Prom
   throw failure;
 }
 
-async function startServer(t: TestContext): Promise<TestRedis> {
+async function startServer(t: Lifetime): Promise<TestRedis> {
   const busPort = await freePort();
   const cluster = ["--cluster-enabled", "yes", "--cluster-port", `${busPort}`, "--cluster-node-timeout", "2000"];
   const atOnce = ["--repl-diskless-sync-delay", "0"]; // or every replica waits 5 s for others

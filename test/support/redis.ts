@@ -6,10 +6,9 @@ import { access, mkdtemp, rm } from "node:fs/promises";
 import { connect as connectTo, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import type { TestContext } from "node:test";
 
 import { Redis } from "ioredis";
-import { Child, freePort, until } from "./child.ts";
+import { Child, freePort, type Lifetime, until } from "./child.ts";
 import { ensureCommand } from "./debian.ts";
 
 export interface RedisSettings {
@@ -24,12 +23,12 @@ export interface RedisSettings {
 export class TestRedis {
   readonly port: number;
   readonly folder: string;
-  readonly #t: TestContext;
+  readonly #t: Lifetime;
   readonly #settings: RedisSettings;
   #child: Child | undefined;
   #client: Redis | undefined;
 
-  constructor(t: TestContext, port: number, folder: string, settings: RedisSettings) {
+  constructor(t: Lifetime, port: number, folder: string, settings: RedisSettings) {
     this.port = port;
     this.folder = folder;
     this.#t = t;
@@ -91,7 +90,7 @@ export class TestRedis {
   }
 }
 
-export async function startRedis(t: TestContext, settings: RedisSettings = {}): Promise<TestRedis> {
+export async function startRedis(t: Lifetime, settings: RedisSettings = {}): Promise<TestRedis> {
   const folder = await mkdtemp(join(tmpdir(), "tidegate-redis-"));
   const redis = new TestRedis(t, await freePort(), folder, settings);
   if (settings.isStarted !== false) await redis.start();
@@ -220,8 +219,9 @@ export class TestProxy {
   }
 }
 
-export async function startProxy(t: TestContext, redis: TestRedis): Promise<TestProxy> {
-  const proxy = new TestProxy(redis.port);
+/** Before anything that listens on a port of loopback. */
+export async function startProxy(t: Lifetime, { port }: { readonly port: number }): Promise<TestProxy> {
+  const proxy = new TestProxy(port);
   await proxy.listen();
   t.after(() => proxy.close());
   return proxy;

@@ -1,8 +1,7 @@
 /** A Redis master with a replica and three Sentinels, on loopback, for tests of a failover. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
-import { Child, freePort, temporaryFolder, until } from "./child.ts";
+import { Child, freePort, type Lifetime, temporaryFolder, until } from "./child.ts";
 import { ensureCommand } from "./debian.ts";
 import { startRedis, type TestRedis } from "./redis.ts";
 import { redisCli } from "./redis-cli.ts";
@@ -22,7 +21,7 @@ const sentinelCount = 3;
 const quorum = 2;
 
 /** Starts it all; resolves once the replica is in step and every Sentinel knows it. */
-export async function startSentinels(t: TestContext): Promise<SentinelSetup> {
+export async function startSentinels(t: Lifetime): Promise<SentinelSetup> {
   const master = await startRedis(t);
   const replica = await startReplica(t, master);
   const sentinels = await Promise.all(Array.from({ length: sentinelCount }, () => startSentinel(t, master.port)));
@@ -65,7 +64,7 @@ export async function startSentinels(t: TestContext): Promise<SentinelSetup> {
 }
 
 /** Starts a replica of `master`; resolves once it is in step. */
-export async function startReplica(t: TestContext, master: TestRedis): Promise<TestRedis> {
+export async function startReplica(t: Lifetime, master: TestRedis): Promise<TestRedis> {
   const replica = await startRedis(t, { args: ["--replicaof", `127.0.0.1 ${master.port}`] });
   await until(
     async () => (await replication(replica)).includes("master_link_status:up"),
@@ -77,7 +76,7 @@ export async function startReplica(t: TestContext, master: TestRedis): Promise<T
 /** The server's role, its links, how far they are. */
 export const replication = (redis: TestRedis): Promise<string> => redisCli(redis.port, "INFO", "replication");
 
-async function startSentinel(t: TestContext, masterPort: number): Promise<number> {
+async function startSentinel(t: Lifetime, masterPort: number): Promise<number> {
   const port = await freePort();
   const folder = await temporaryFolder(t);
   const file = join(folder, "sentinel.conf"); // Sentinels write their state into it

@@ -1,0 +1,143 @@
+/**
+ * The soak: hours with all features on, clients that come and go, and a fault every minute. At the end of each the load
+ * rests, everything is counted, and the processes are asked what they hold: it must not grow.
+ */
+import { account, wrongsOf } from "../support/account.ts";
+import type { NodeProcess } from "../support/node-process.ts";
+import { eventually } from "../support/redis.ts";
+import { FeatureUse, featureSettings, startBackend } from "./features.ts";
+import { Life } from "./life.ts";
+import { ask, type Held, probeEnv } from "./probe.ts";
+import { buildProgram } from "./program.ts";
+import { randomOf } from "./random.ts";
+import { type SoakFault, soakFaults } from "./soak-faults.ts";
+import { type Stage, type StageOptions, sizes, startStage } from "./stage.ts";
+
+export interface SoakMinute {
+  readonly fault: string;
+  readonly acknowledged: number;
+  readonly delivered: number;
+  readonly announced: number;
+  /** As the first node counts them. */
+  readonly publications: number;
+  readonly held: readonly Held[];
+  readonly wrongs: readonly string[];
+}
+
+const minuteMs = 60_000;
+/** Caches, histories and keys fill until then. */
+const filledMinutes = 4;
+const growthMax = 0.1;
+/** Connections of clients are the same in number everywhere only within this. */
+const handlesMoreMax = 60;
+const publicationsTotal = "tidegate_publications_total";
+
+/** Runs for `minutes`, above 4; prints a line for each. Resolves to what was wrong, in words. */
+export async function soak(minutes: number, seed: number): Promise<string[]> {
+  const life = new Life();
+  try {
+    const backend = await startBackend(life);
+    const options: StageOptions = {
+      settings: featureSettings(backend),
+      settingsOf: (node) => ({ workers: node === 1 ? 2 : 0 }),
+      bus: { retentionSeconds: 60, entriesMax: 10_000 },
+      env: probeEnv,
+      proxied: [0, 1, 2],
+      perSecond: 300,
+      traffic: { someForget: true },
+    };
+    const stage = await startStage(life, options, {
+      program: await buildProgram(),
+      random: randomOf(seed),
+      size: sizes.full,
+    });
+    const features = new FeatureUse(stage);
+    const done: SoakMinute[] = [];
+    await comeToRest(stage);
+    for (const client of stage.traffic.clients) client.forget();
+    for (let minute = 0; minute < minutes; minute += 1) {
+      const passed = await runMinute(stage, features, soakFaults[minute % soakFaults.length]!);
+      done.push(passed);
+      process.stdout.write(`minute ${minute + 1}, ${lineOf(passed)}\n`);
+    }
+    const wrongs = done.flatMap(({ wrongs }, n) => wrongs.map((wrong) => `minute ${n + 1}: ${wrong}`));
+    if (backend.requests === 0) wrongs.push("the backend was never asked");
+    return [...wrongs, ...growthOf(done)];
+  } finally {
+    await life.end();
+  }
+}
+
+async function runMinute(stage: Stage, features: FeatureUse, fault: SoakFault): Promise<SoakMinute> {
+  const [first] = stage.nodes as [NodeProcess];
+  const { traffic } = stage;
+  const endsMs = performance.now() + minuteMs;
+  const before = { counted: await stage.metric(first, publicationsTotal), published: features.published };
+  features.uncertain = 0;
+  traffic.flow(stage.perSecond);
+  features.start();
+  const churn = setInterval(() => {
+    for (let n = 0; n < 3; n += 1) stage.any(traffic.clients).drop();
+  }, 500);
+  await stage.pause(5000, 10_000);
+  await stage.strike(() => fault.strike(stage));
+  await stage.ready();
+  await stage.pause(Math.max(3000, endsMs - performance.now() - 10_000));
+  clearInterval(churn);
+  await features.rest();
+  await comeToRest(stage);
+  const counted = account(traffic.clients);
+  const wrongs = [...wrongsOf(counted, fault.allows === "losses"), ...stage.doubts.splice(0)];
+
+  await eventually(
+    async () => (await connectionsOf(stage)) === traffic.clients.length,
+    "no connections but ours",
+  ).catch(async () => wrongs.push(`${await connectionsOf(stage)} connections, and ${traffic.clients.length} clients`));
+  const publications = (await stage.metric(first, publicationsTotal)) - before.counted;
+  const known = counted.published + features.published - before.published;
+  const isEqual = publications >= known && publications <= known + features.uncertain;
+  if (!isEqual && fault.allows === "nothing")
+    wrongs.push(
+      `the node counts ${publications} publications, where ${known} to ${known + features.uncertain} were made`,
+    );
+  const held = await ask(first, [first.child.process.pid!]);
+  const { acknowledged, delivered, announcedLosses: announced } = counted;
+  for (const client of traffic.clients) client.forget();
+  return { fault: fault.name, acknowledged, delivered, announced, publications, held, wrongs };
+}
+
+async function comeToRest({ traffic }: Stage): Promise<void> {
+  traffic.rest();
+  await traffic.settled();
+}
+
+/** As the nodes count them. */
+async function connectionsOf(stage: Stage): Promise<number> {
+  let sum = 0;
+  for (const node of stage.nodes)
+    for (const format of ["json", "msgpack"])
+      sum += await stage.metric(node, `tidegate_connections{format="${format}"}`);
+  return sum;
+}
+
+/** What has grown since everything bounded was full. */
+function growthOf(minutes: readonly SoakMinute[]): string[] {
+  const [full, last] = [minutes[filledMinutes - 1]?.held[0], minutes.at(-1)?.held[0]];
+  if (full === undefined || last === undefined || full === last) return [`it takes more than ${filledMinutes} minutes`];
+  const wrongs: string[] = [];
+  for (const what of ["residentBytes", "heapBytes"] as const) {
+    const ratio = last[what] / full[what];
+    if (ratio > 1 + growthMax) wrongs.push(`${what} grew by ${((ratio - 1) * 100).toFixed(1)} %`);
+  }
+  for (const what of ["handles", "descriptors"] as const)
+    if (last[what] > full[what] + handlesMoreMax) wrongs.push(`${what} grew from ${full[what]} to ${last[what]}`);
+  return wrongs;
+}
+
+function lineOf({ fault, acknowledged, delivered, announced, publications, held, wrongs }: SoakMinute): string {
+  const { residentBytes, heapBytes, handles, descriptors } = held[0]!;
+  const mib = (bytes: number): string => (bytes / 1024 ** 2).toFixed(1);
+  const counts = `${acknowledged} acknowledged, ${delivered} delivered, ${announced} announced, ${publications} counted`;
+  const holds = `${mib(residentBytes)} MiB resident, ${mib(heapBytes)} MiB heap, ${handles} handles, ${descriptors} descriptors`;
+  return `${fault}: ${counts}; ${holds}${wrongs.map((wrong) => `\n  FAILED: ${wrong}`).join("")}`;
+}
