@@ -29,4 +29,22 @@ describe("MemoryBus: the log is this process", () => {
   it("has an epoch of its own in every life, so that nothing is recovered over a restart", () => {
     assert.notEqual(new MemoryBus().tail().epoch, new MemoryBus().tail().epoch);
   });
+
+  it("gives offsets of twelve digits that rise as text, and knows each, also where their lower part is used up", async () => {
+    const bus = new MemoryBus();
+    await bus.start(() => {});
+    const start = bus.tail().offset;
+    let last = start;
+    for (let n = 0; n < 9_000_100; n += 1)
+      bus.append(join, (outcome) => {
+        const { offset } = outcome as { offset: string };
+        if (!(offset > last && offset.length === 12)) throw new Error(`${offset} after ${last}`);
+        last = offset;
+      });
+    assert.deepEqual(
+      [bus.knows("", start), bus.knows("", last), bus.knows("", `${Number(last) + 1}`)],
+      [true, true, false],
+    );
+    assert.ok(last.startsWith("10001"), last);
+  });
 });
