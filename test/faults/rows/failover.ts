@@ -74,7 +74,6 @@ export const failoverRows: readonly Row[] = [
   {
     name: "failover-lost-writes-durable",
     title: "a failover to a replica that lags, with redis.durable: what the replica lacks was never acknowledged",
-    isQuick: true,
     keepsConnections: true,
     allows: "breaks",
     proofs: ["the wait for a replica"],
