@@ -4,9 +4,9 @@
  * Publications are collected and handed to uWebSockets.js from `setImmediate`, never inside a socket's handler: inside
  * one, more than 32 publications per subscriber cost a system call each (3.9 M against 8.3 M deliveries/s at 256 in
  * flight). In a log of this process, a message that comes alone after one that came alone does not wait for that turn: it
- * goes at the end of its own handler, and is back 12 us earlier (of 84). A message enters its channel's ring at the moment
- * it is published, and whoever changes a subscription flushes first: so replay and live delivery meet without a gap and
- * without a double.
+ * goes at the end of its own handler, and is back 12 us earlier (of 84); one that comes right after a flush to many sockets
+ * waits a moment for as many as that had. A message enters its channel's ring at the moment it is published, and whoever
+ * changes a subscription flushes first: so replay and live delivery meet without a gap and without a double.
  */
 import type { Clock } from "../clock/clock.ts";
 import type { Connection, Socket } from "../connection/connection.ts";
@@ -132,6 +132,7 @@ export class FanOut {
     else setImmediate(this.#flushScheduled);
   }
 
+  /** What decides when the next flush is: how long it may gather, and whether this one came alone. */
   #expectMore(nowMs: number): void {
     if (this.#pending.length === 1) this.#gatherUntilMs = nowMs + this.#deliveriesBefore * gatherMsPerDelivery;
     if (nowMs - this.#addedAtMs > burstGapMs) {

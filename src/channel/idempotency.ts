@@ -2,8 +2,8 @@
  * Idempotency keys seen lately: a publication that comes again with its key is acknowledged and not delivered again.
  *
  * Built from the log alone, times too, so every node decides alike, also one that starts later: what counts is when
- * publications were accepted by the nodes that wrote them, not when they are read. A key counts within its channel and user: nobody can spend
- * another user's key. Kept for `seconds`, at most `keysMax`; past that the oldest go first.
+ * publications were accepted by the nodes that wrote them, not when they are read. A key counts within its channel and
+ * user: nobody can spend another user's key. Kept for `seconds`, at most `keysMax`; past that the oldest go first.
  */
 import type { StreamPosition } from "../protocol/messages.ts";
 
