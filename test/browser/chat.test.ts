@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { type Browser, chromium, type Page } from "playwright-core";
-import { freePort } from "../gateway/process.ts";
+import { freePort } from "../support/child.ts";
 import { ensureCommand } from "../support/debian.ts";
 import { startTestGateway, type TestGateway } from "../support/gateway.ts";
 

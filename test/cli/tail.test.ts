@@ -79,7 +79,7 @@ describe("tidegate tail: what arrives", { concurrency: 4 }, () => {
     for (const text of ["{", "[]", "7", "null", '{"action":{}}']) peer.send(text);
     peer.send(messageFrame("after"));
     await program.printed(/after/);
-    assert.match(program.stderr, /^tidegate: not a JSON frame: \{$/m);
+    await program.printed(/^tidegate: not a JSON frame: \{$/m, "stderr");
   });
 
   it("sends the token as a header and never in the URL", async (t) => {
@@ -131,7 +131,7 @@ describe("tidegate tail: lines typed", { concurrency: 4 }, () => {
     const error = "Rate limit exceeded. Please slow down.";
     peer.send({ success: false, action: "error", error, code: "rate_limit", retry_after: 1 });
     assert.deepEqual(await peer.next(), first);
-    assert.match(program.stderr, /Rate limit exceeded\. Please slow down\. Trying again in 1 s/);
+    await program.printed(/Rate limit exceeded\. Please slow down\. Trying again in 1 s/, "stderr");
   });
 
   it("that are refused are told, and the next follows", async (t) => {
@@ -142,7 +142,7 @@ describe("tidegate tail: lines typed", { concurrency: 4 }, () => {
     const { id } = await peer.next();
     peer.send({ success: false, action: "error", error: "Not \u001b[1mallowed", code: "forbidden", id });
     assert.equal((await peer.next()).data?.message, "two");
-    assert.match(program.stderr, /^tidegate: not published: Not \\u001b\[1mallowed$/m);
+    await program.printed(/^tidegate: not published: Not \\u001b\[1mallowed$/m, "stderr");
   });
 
   it("on their way when the connection broke are sent again, with the same key", async (t) => {
@@ -168,7 +168,7 @@ describe("tidegate tail: lines typed", { concurrency: 4 }, () => {
     const second = await gateway.connection();
     await second.accept();
     assert.equal((await second.next()).data?.message, "next");
-    assert.match(program.stderr, /too long for the gateway/);
+    await program.printed(/too long for the gateway/, "stderr");
   });
 });
 
@@ -184,7 +184,7 @@ describe("tidegate tail: connections", { concurrency: 4 }, () => {
     const request = await second.accept({ offset: "9", epoch: "f", recovered: false });
     assert.deepEqual(request.data?.options, { since: { offset: "2", epoch: "e" } });
     await program.printed(/messages may be missing/, "stderr");
-    assert.match(program.stderr, /connection closed \(1001\): draining; connecting again in 0\.0 s/);
+    await program.printed(/connection closed \(1001\): draining; connecting again in 0\.0 s/, "stderr");
 
     second.close(4001, "idle timeout");
     const third = await (await gateway.connection()).accept();
@@ -196,8 +196,8 @@ describe("tidegate tail: connections", { concurrency: 4 }, () => {
     gateway.refusals.push("503 Service Unavailable", "429 Too Many Requests\r\nRetry-After: 1");
     const program = new Program(t, ["tail", channel, "--url", gateway.url]);
     await (await gateway.connection()).accept();
-    assert.match(program.stderr, /refused the connection: 503 Service Unavailable; connecting again/);
-    assert.match(program.stderr, /429 Too Many Requests; connecting again in 1\.0 s/);
+    await program.printed(/refused the connection: 503 Service Unavailable; connecting again/, "stderr");
+    await program.printed(/429 Too Many Requests; connecting again in 1\.0 s/, "stderr");
   });
 
   for (const [code, reason] of [

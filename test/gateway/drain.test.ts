@@ -5,9 +5,10 @@ import type { Connections } from "../../src/connection/connections.ts";
 import { drainConnections } from "../../src/gateway/drain.ts";
 import { fakeConnections, ManualClock } from "../connection/fakes.ts";
 import { handshakeText, RawClient } from "../socket/raw-client.ts";
+import { freePort } from "../support/child.ts";
 import { connect } from "../support/client.ts";
 import { startTestGateway } from "../support/gateway.ts";
-import { freePort, statusOf } from "./process.ts";
+import { statusOf } from "./process.ts";
 
 /** Lets promises that are settled run on. */
 const settle = async (): Promise<void> => {

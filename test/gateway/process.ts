@@ -104,16 +104,3 @@ export async function takenPort(t: TestContext): Promise<number> {
   t.after(() => server.close());
   return (server.address() as AddressInfo).port;
 }
-
-/**
- * A port to ask for by number, as in production: on a port of the system's choice a listener of uWebSockets.js cannot be
- * opened again while a connection from before is still in its last state.
- */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}

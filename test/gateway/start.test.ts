@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Callouts } from "../../src/callout/callouts.ts";
 import { makeCertificate } from "../socket/certificate.ts";
+import { freePort } from "../support/child.ts";
 import { connect } from "../support/client.ts";
 import { startTestGateway } from "../support/gateway.ts";
-import { freePort, statusOf, takenPort } from "./process.ts";
+import { statusOf, takenPort } from "./process.ts";
 
 describe("startGateway", () => {
   it("rejects where its port is taken, and says what to do", async (t) => {

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { searchAtEnd } from "./printed.ts";
@@ -90,17 +90,43 @@ export async function until(
   }
 }
 
-/** A port of loopback that was free a moment ago. Below 32768, so that no outgoing connection takes it meanwhile. */
+const portsFirst = 15_000;
+const portsOfProcess = 100;
+const portsLast = 32_767; // above are the ports of outgoing connections
+let portNext: number | undefined;
+let portsEnd = 0;
+
+/**
+ * A port of loopback that nobody listens on, and that no other test is given, for as long as this process lives: what
+ * listens there may be ended and started again. Files run side by side, so each process takes a hundred ports in a row, and
+ * holds them by listening on the first.
+ */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = 15_000 + Math.floor(Math.random() * 17_000);
-    const server = createServer();
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once("error", () => resolve(false));
-      server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-    });
-    if (isFree) return port;
+    if (portNext === undefined || portNext === portsEnd) {
+      const rows = Math.floor((portsLast + 1 - portsFirst) / portsOfProcess);
+      const first = portsFirst + Math.floor(Math.random() * rows) * portsOfProcess;
+      const held = await listening(first);
+      if (held === undefined) continue;
+      held.unref();
+      portNext = first + 1;
+      portsEnd = first + portsOfProcess;
+    }
+    const port = portNext++;
+    const probe = await listening(port);
+    if (probe === undefined) continue;
+    await new Promise((resolve) => probe.close(resolve));
+    return port;
   }
+}
+
+/** Undefined where the port is taken. */
+async function listening(port: number): Promise<Server | undefined> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once("error", () => resolve(undefined));
+    server.listen(port, "127.0.0.1", () => resolve(server));
+  });
 }
 
 /** A folder that goes with the test. */
