@@ -20,6 +20,7 @@ export interface SoakMinute {
   readonly announced: number;
   /** As the first node counts them. */
   readonly publications: number;
+  /** Of the processes that are measured. */
   readonly held: readonly Held[];
   readonly wrongs: readonly string[];
 }
@@ -100,11 +101,15 @@ async function runMinute(stage: Stage, features: FeatureUse, fault: SoakFault): 
     wrongs.push(
       `the node counts ${publications} publications, where ${known} to ${known + features.uncertain} were made`,
     );
-  const held = await ask(first, [first.child.process.pid!]);
+  const held = [];
+  for (const node of measuredOf(stage)) held.push(...(await ask(node, [node.child.process.pid!])));
   const { acknowledged, delivered, announcedLosses: announced } = counted;
   for (const client of traffic.clients) client.forget();
   return { fault: fault.name, acknowledged, delivered, announced, publications, held, wrongs };
 }
+
+/** Processes that live from the first minute to the last: a node, and the one over the workers of another. */
+const measuredOf = ({ nodes }: Stage): readonly NodeProcess[] => nodes.slice(0, 2);
 
 async function comeToRest({ traffic }: Stage): Promise<void> {
   traffic.rest();
@@ -122,22 +127,29 @@ async function connectionsOf(stage: Stage): Promise<number> {
 
 /** What has grown since everything bounded was full. */
 function growthOf(minutes: readonly SoakMinute[]): string[] {
-  const [full, last] = [minutes[filledMinutes - 1]?.held[0], minutes.at(-1)?.held[0]];
+  const [full, last] = [minutes[filledMinutes - 1], minutes.at(-1)];
   if (full === undefined || last === undefined || full === last) return [`it takes more than ${filledMinutes} minutes`];
+  return last.held.flatMap((held, process) => growthBetween(full.held[process]!, held));
+}
+
+function growthBetween(full: Held, last: Held): string[] {
   const wrongs: string[] = [];
   for (const what of ["residentBytes", "heapBytes"] as const) {
     const ratio = last[what] / full[what];
-    if (ratio > 1 + growthMax) wrongs.push(`${what} grew by ${((ratio - 1) * 100).toFixed(1)} %`);
+    if (ratio > 1 + growthMax) wrongs.push(`${what} of ${last.pid} grew by ${((ratio - 1) * 100).toFixed(1)} %`);
   }
   for (const what of ["handles", "descriptors"] as const)
-    if (last[what] > full[what] + handlesMoreMax) wrongs.push(`${what} grew from ${full[what]} to ${last[what]}`);
+    if (last[what] > full[what] + handlesMoreMax)
+      wrongs.push(`${what} of ${last.pid} grew from ${full[what]} to ${last[what]}`);
   return wrongs;
 }
 
 function lineOf({ fault, acknowledged, delivered, announced, publications, held, wrongs }: SoakMinute): string {
-  const { residentBytes, heapBytes, handles, descriptors } = held[0]!;
   const mib = (bytes: number): string => (bytes / 1024 ** 2).toFixed(1);
   const counts = `${acknowledged} acknowledged, ${delivered} delivered, ${announced} announced, ${publications} counted`;
-  const holds = `${mib(residentBytes)} MiB resident, ${mib(heapBytes)} MiB heap, ${handles} handles, ${descriptors} descriptors`;
-  return `${fault}: ${counts}; ${holds}${wrongs.map((wrong) => `\n  FAILED: ${wrong}`).join("")}`;
+  const holds = held.map(
+    ({ residentBytes, heapBytes, handles, descriptors }) =>
+      `; ${mib(residentBytes)} MiB resident, ${mib(heapBytes)} MiB heap, ${handles} handles, ${descriptors} descriptors`,
+  );
+  return `${fault}: ${counts}${holds.join("")}${wrongs.map((wrong) => `\n  FAILED: ${wrong}`).join("")}`;
 }
