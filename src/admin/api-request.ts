@@ -59,10 +59,11 @@ export class ApiRequest extends Body {
   #settle(outcome: unknown): void {
     if (outcome instanceof CallError) return this.#fail(outcome);
     const { name, counts, counters, runner } = this.#route;
-    let text: string;
+    let text: string | Uint8Array;
     try {
       if (name === "batch") counters.countItems(resultsOf(outcome));
-      text = this.#format === "lines" ? linesOf(resultsOf(outcome)) : `{"result":${JSON.stringify(outcome)}}`;
+      if (isEmpty(outcome)) text = emptyResult;
+      else text = this.#format === "lines" ? linesOf(resultsOf(outcome)) : `{"result":${JSON.stringify(outcome)}}`;
     } catch (error) {
       return this.#fail(runner.callErrorOf(name, error));
     }
@@ -72,7 +73,7 @@ export class ApiRequest extends Body {
     else this.response.cork(() => this.#write(text));
   }
 
-  #write(text: string): void {
+  #write(text: string | Uint8Array): void {
     this.response.writeHeader("Content-Type", contentTypes[this.#format]).end(text);
   }
 
@@ -88,6 +89,13 @@ export class ApiRequest extends Body {
 export function refuse(counts: CallCounts, response: HttpResponse, refused: ApiRefusal, isLast = false): void {
   counts.count(refused.status);
   response.cork(() => writeReply(response, refusalReply(refused), false, isLast));
+}
+
+/** What most publications are answered with; each time anew as a text it would cost 0.4 us of 12. */
+const emptyResult = Buffer.from('{"result":{}}');
+function isEmpty(outcome: unknown): boolean {
+  for (const _ in outcome as object) return false;
+  return true;
 }
 
 const contentTypes: Readonly<Record<Format, string>> = { json: "application/json", lines: "application/x-ndjson" };
