@@ -79,6 +79,14 @@ for (const overlay of ["dev", "production"])
       assert.equal(config.api.keys.length, 2);
     });
 
+    it("asks whether a pod lives where that is answered without Redis, and whether it is ready where clients come", () => {
+      const [{ startupProbe, livenessProbe, readinessProbe }] = find(overlay, "Deployment", "tidegate").spec.template
+        .spec.containers;
+      for (const { httpGet } of [startupProbe, livenessProbe])
+        assert.deepEqual(httpGet, { path: "/healthz", port: "admin" });
+      assert.deepEqual(readinessProbe.httpGet, { path: "/readyz", port: "clients" });
+    });
+
     it("holds no more clients than fit into its memory, beside everything else that it may take", async () => {
       const [{ env, resources }] = find(overlay, "Deployment", "tidegate").spec.template.spec.containers;
       const { value } = env.find(({ name }: Manifest) => name === "TIDEGATE_MAX_CONNECTIONS");
@@ -143,6 +151,12 @@ for (const overlay of ["dev", "production"])
   });
 
 describe("k8s/overlays/production", () => {
+  it("runs the image of this version", async () => {
+    const { version } = JSON.parse(await readFile(inProject("package.json"), "utf8"));
+    const [{ image }] = find("production", "Deployment").spec.template.spec.containers;
+    assert.equal(image, `registry.example.com/tidegate:${version}`);
+  });
+
   it("has no secret in it", () => {
     assert.equal(
       built.production!.some(({ kind }) => kind === "Secret"),
