@@ -48,7 +48,7 @@ describe("Redis in trouble at the start", { timeout: 60_000 }, () => {
 
   it("absent: the admin port says that a node lives, alone or with workers, and why it is not ready", async (t) => {
     const redis = `redis://127.0.0.1:${await freePort()}`;
-    for (const workers of ["0", "2"]) {
+    const answers = async (workers: string): Promise<void> => {
       const [port, adminPort] = [await freePort(), await freePort()];
       const ports = ["--port", `${port}`, "--admin-port", `${adminPort}`];
       const args = [...gatewayProgram, "serve", "--host", "127.0.0.1", ...ports, "--redis", redis];
@@ -65,7 +65,8 @@ describe("Redis in trouble at the start", { timeout: 60_000 }, () => {
         );
       await says("/readyz", /^503 .*ECONNREFUSED/); // it has met the trouble
       await says("/healthz", /^200 ok/); // so a probe of life does not end it
-    }
+    };
+    await Promise.all(["0", "2"].map(answers));
   });
 
   it("absent, and the node stopped meanwhile: it stops", async (t) => {
