@@ -35,7 +35,7 @@ export interface BusFigures {
 
   /** Of records that wait to be written, or for the answer. */
   readonly queueBytes: number;
-  /** Milliseconds for which an entry of this node has been on its way through the log; 0 where none is. */
+  /** Milliseconds that an entry of this node takes through the log; of one that is late, so far. */
   readonly lagMs: number;
   /** Entries that this node has written and not yet read. */
   readonly unreadEntries: number;

@@ -76,7 +76,7 @@ export class RedisBus implements Bus {
 
   /** What it does and how it is, for the metrics. */
   figures(): BusFigures {
-    const [queueBytes, lagMs] = [this.#queue.bytes, this.lagMs];
+    const [queueBytes, lagMs] = [this.#queue.bytes, Math.max(0, ...this.#shards.map(({ wayMs }) => wayMs))];
     const unreadEntries = this.#shards.reduce((sum, shard) => sum + shard.unreadEntries, 0);
     const reconnects = this.#connections.reduce((sum, { generation }) => sum + Math.max(0, generation - 1), 0);
     const { isLeased } = this.#membership;

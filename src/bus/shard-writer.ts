@@ -64,6 +64,9 @@ export class ShardWriter {
   #queue: EntryBatch<Done>[] = []; // the last one is filled
   #sequence = 0;
   #lastSeen = 0; // sequence of the last own entry that the reader has seen
+  #timed = 0; // sequence of the entry whose way is timed, one after the other; 0: none
+  #timedAtMs = 0;
+  #wayMs = 0; // of the last one that was timed
   #isWriting = false;
   #isStopped = false;
   #inFlight: InFlight | undefined;
@@ -77,6 +80,11 @@ export class ShardWriter {
   /** Entries sent off that the reader has not seen. */
   get unread(): number {
     return this.#sequence - this.#lastSeen;
+  }
+
+  /** Milliseconds that an entry takes until the reader sees it: the last one that was timed, or more where one is late. */
+  get wayMs(): number {
+    return Math.max(this.#wayMs, this.#timed === 0 ? 0 : performance.now() - this.#timedAtMs);
   }
 
   /** Hot path. */
@@ -101,6 +109,10 @@ export class ShardWriter {
   /** The reader has seen an entry of this writer: it is in the stream, whatever became of the answer. */
   seen(sequence: number, id: EntryId): void {
     this.#lastSeen = sequence;
+    if (this.#timed !== 0 && sequence >= this.#timed) {
+      this.#wayMs = performance.now() - this.#timedAtMs;
+      this.#timed = 0;
+    }
     if (this.#inFlight?.sequence !== sequence) return;
     this.#inFlight.seenId = id;
     this.#inFlight.wake();
@@ -149,6 +161,10 @@ export class ShardWriter {
   async #write(batch: EntryBatch<Done>): Promise<EntryId | undefined> {
     this.#sequence += 1;
     const sequence = this.#sequence;
+    if (this.#timed === 0) {
+      this.#timed = sequence;
+      this.#timedAtMs = performance.now();
+    }
     const flight: InFlight = { sequence, seenId: undefined, wake: () => {} };
     this.#inFlight = flight;
     const { durable } = this.#options;

@@ -75,6 +75,11 @@ export class Shard {
     return this.#probedAtMs === 0 ? 0 : performance.now() - this.#probedAtMs;
   }
 
+  /** Milliseconds that an entry of this node takes through the stream; of one that is late, so far. */
+  get wayMs(): number {
+    return this.#writer.wayMs;
+  }
+
   /** Entries that this node has sent off and not yet read. */
   get unreadEntries(): number {
     return this.#writer.unread;

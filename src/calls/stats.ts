@@ -15,7 +15,7 @@ const buckets = (what: string) =>
 const sharedLog = z.strictObject({
   queueBytes: z.number().describe("Records that wait for Redis."),
   unreadEntries: z.number().describe("Entries sent and not read back."),
-  lagSeconds: z.number().describe("For how long the oldest of them has been on its way."),
+  lagSeconds: z.number().describe("How long an entry takes until it is read back; of one that is late, so far."),
   isLeased: z.boolean().describe("The other nodes take this one for alive."),
   failures: count("Attempts to read or write that failed"),
   reconnects: count("Connections made anew"),

@@ -1,4 +1,5 @@
-/** The doctor on this machine: the limit of open files, and the two ports. */
+/** The doctor on this machine: the limit of open files, the buffers of sockets, and the two ports. */
+import { readFileSync } from "node:fs";
 import { findSharedPort } from "../cluster/shared-port.ts";
 import type { Config } from "../config/config-schema.ts";
 import { descriptorFault, descriptorLimit, descriptorsBeside } from "../gateway/descriptors.ts";
@@ -14,6 +15,25 @@ export function examineDescriptors({ maxConnections }: Pick<Config, "maxConnecti
   if (fault !== undefined) return { subject, status: "problem", text: fault };
   const wanted = maxConnections === 0 ? "maxConnections is 0" : `maxConnections is ${maxConnections}`;
   return { subject, status: "ok", text: `${limit}, enough for ${limit - descriptorsBeside} connections; ${wanted}` };
+}
+
+/** uWebSockets.js reads on from one socket for as long as that fills its own buffer of this size. */
+const receiveBufferMax = 512 * 1024;
+
+/** `file` holds the least, the usual and the greatest size of a TCP receive buffer, in bytes. */
+export function examineReceiveBuffers(file = "/proc/sys/net/ipv4/tcp_rmem"): Finding {
+  const subject = "receive buffers";
+  let greatest: number;
+  try {
+    greatest = Number(readFileSync(file, "utf8").trim().split(/\s+/)[2]);
+  } catch {
+    return { subject, status: "warning", text: "their size is not known on this system" };
+  }
+  const text = `up to ${Math.round(greatest / 1024)} KiB (net.ipv4.tcp_rmem)`;
+  if (greatest < receiveBufferMax) return { subject, status: "ok", text };
+  const advice =
+    'one fast sender may hold up everybody: sysctl -w net.ipv4.tcp_rmem="4096 65536 131072", see SECURITY.md';
+  return { subject, status: "warning", text: `${text}: ${advice}` };
 }
 
 /** Both ports, opened and closed again; one that a gateway holds already is as it should be. */

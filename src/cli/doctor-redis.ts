@@ -25,8 +25,19 @@ const usedProblem = 0.9;
 const clockWarnMs = 1000;
 const clockProblemMs = 30_000;
 
+const reachAdvice =
+  "see that it runs, that this machine may reach it, and that the address, user, password and tls below redis are its own";
+
 export async function examineRedis(options: RedisOptions): Promise<Finding[]> {
-  if (!options.enabled) return [{ subject: "redis", status: "ok", text: "off: this node shares nothing with others" }];
+  if (!options.enabled)
+    return [
+      { subject: "redis", status: "ok", text: "off: this node shares nothing with others" },
+      {
+        subject: "clock",
+        status: "ok",
+        text: `${new Date().toISOString()}, compared with nothing: let NTP run, or tokens end early or late`,
+      },
+    ];
   const waiting = new AbortController();
   let reason: string | undefined;
   const connection = new RedisConnection(options, ({ message }) => {
@@ -39,7 +50,11 @@ export async function examineRedis(options: RedisOptions): Promise<Finding[]> {
     waiting.abort();
     if (!connection.isReady)
       return [
-        { subject: "redis", status: "problem", text: `cannot be used: ${reason ?? `no answer in ${connectMs} ms`}` },
+        {
+          subject: "redis",
+          status: "problem",
+          text: `cannot be used: ${reason ?? `no answer in ${connectMs} ms`}; ${reachAdvice}`,
+        },
       ];
     return await connection.run(async (client) => {
       await selectDatabase(client);

@@ -9,7 +9,7 @@ import type { Config } from "../config/config-schema.ts";
 import { packagedConfigFile } from "../config/load-config.ts";
 import { parseArguments } from "./arguments.ts";
 import { examineCertificate } from "./doctor-certificate.ts";
-import { examineDescriptors, examinePorts } from "./doctor-machine.ts";
+import { examineDescriptors, examinePorts, examineReceiveBuffers } from "./doctor-machine.ts";
 import { examineRedis } from "./doctor-redis.ts";
 import type { Finding, Status } from "./finding.ts";
 import { inspect } from "./inspect.ts";
@@ -44,6 +44,7 @@ async function examine(file: string): Promise<Finding[]> {
   return [
     ...(warnings.length > 0 ? warnings : [about("ok", `${file} and the environment`)]),
     examineDescriptors(config),
+    examineReceiveBuffers(),
     ...(await examinePorts(config)),
     examineCertificate(config.tls, Date.now()),
     ...(await examineRedis(config.redis)),

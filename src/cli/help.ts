@@ -96,9 +96,9 @@ Examples:
   tidegate check --config my.yaml
   tidegate check | grep -A5 '^auth:'
 `,
-  doctor: `Look at what the gateway needs around it: the configuration, the limit of open files, the two ports, the
-certificate, and Redis with its version, memory, speed, rights and clock. One line a finding, OK, WARNING or PROBLEM, with what to
-change. Ends with status 1 where there is a problem. Run it as the user that runs the gateway, with the same environment.
+  doctor: `Look at what the gateway needs around it: the configuration, the limit of open files, the buffers of sockets, the
+two ports, the certificate, and Redis with its version, memory, speed, rights and clock. One line a finding, OK, WARNING or
+PROBLEM, with what to change. Ends with status 1 where there is a problem. Run it as the user that runs the gateway, with the same environment.
 It changes nothing, but for a key in Redis that lasts a second.
 
 Usage: tidegate doctor [options]

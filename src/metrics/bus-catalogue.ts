@@ -45,7 +45,7 @@ export function busCatalogue(read: () => BusSource): readonly LiveMetric[] {
     gauge("tidegate_bus_queue_bytes", "Records that wait for Redis, in bytes.", "sum", () => read().queueBytes),
     gauge(
       "tidegate_bus_reader_lag_seconds",
-      "How long an entry of this node has been on its way through Redis; 0 where none is.",
+      "How long an entry of this node takes until it reads it back from Redis; of one that is late, so far.",
       "max",
       () => read().lagMs / 1000,
     ),

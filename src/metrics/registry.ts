@@ -33,7 +33,7 @@ export function registryOf(metrics: readonly LiveMetric[]): Registry {
   for (const metric of own) registry.registerMetric(metric as unknown as Metric);
   const snapshot = async () => {
     const taken = (await registry.getMetricsAsJSON()) as unknown as readonly MetricSnapshot[];
-    return taken.map(withoutEmptyWindow);
+    return taken.map(eventLoopOf);
   };
   return { contentType: registry.contentType, snapshot, text: async () => mergedText([await snapshot()]) };
 }
@@ -50,12 +50,16 @@ export function mergedText(snapshots: readonly (readonly MetricSnapshot[])[]): P
 /** Gauges that Prometheus' own linter refuses for their ending; each is the sum of the one without it. */
 const misnamedTotals = ["nodejs_active_handles_total", "nodejs_active_requests_total", "nodejs_active_resources_total"];
 
-/** Two scrapes within 10 ms leave the event loop's window empty: its mean is then NaN, its minimum 2^63 ns. */
-function withoutEmptyWindow(metric: MetricSnapshot): MetricSnapshot {
+/**
+ * Two scrapes within 10 ms leave the event loop's window empty: its mean is then NaN, its minimum 2^63 ns. And of several
+ * processes the busiest counts: prom-client would take the average, in which one that is stuck is lost among idle ones.
+ */
+function eventLoopOf(metric: MetricSnapshot): MetricSnapshot {
   if (!metric.name.startsWith("nodejs_eventloop_lag")) return metric;
   const isMeasured = (value: number) => Number.isFinite(value) && value < 2 ** 33;
   return {
     ...metric,
+    aggregator: metric.aggregator === "average" ? "max" : metric.aggregator,
     values: metric.values.map((sample) => ({ ...sample, value: isMeasured(sample.value) ? sample.value : 0 })),
   };
 }

@@ -1,14 +1,16 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
+import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { examineCertificate } from "../../src/cli/doctor-certificate.ts";
-import { examinePorts } from "../../src/cli/doctor-machine.ts";
+import { examinePorts, examineReceiveBuffers } from "../../src/cli/doctor-machine.ts";
 import { examineRedis } from "../../src/cli/doctor-redis.ts";
 import type { Finding } from "../../src/cli/finding.ts";
 import { load } from "../config/faults.ts";
 import { makeCertificate } from "../socket/certificate.ts";
-import { Child, freePort } from "../support/child.ts";
+import { Child, freePort, temporaryFolder } from "../support/child.ts";
 import { startNodeProcess } from "../support/node-process.ts";
 import { eventually, startProxy, startRedis } from "../support/redis.ts";
 import { type Outcome, run } from "./program.ts";
@@ -34,7 +36,11 @@ describe("tidegate doctor", { concurrency: 2 }, () => {
       TIDEGATE_TLS__KEY_FILE: keyFile,
     });
     assert.deepEqual([status, stderr], [0, ""], stdout);
-    const subjects = stdout.trimEnd().split("\n");
+    // But for the sockets' buffers, which are this machine's.
+    const subjects = stdout
+      .trimEnd()
+      .split("\n")
+      .filter((found) => !found.includes("receive buffers"));
     assert.deepEqual(
       subjects.map((found) => found.split(/ {2,}/)[0]),
       subjects.map(() => "OK"),
@@ -74,7 +80,7 @@ describe("tidegate doctor", { concurrency: 2 }, () => {
     assert.match(stdout, line("PROBLEM", "redis writing", /refused: (OOM|NOREPLICAS)/));
     assert.match(stdout, line("PROBLEM", "clock", /ahead of Redis' by 3600\.\d s: run NTP/));
     assert.equal(status, 1);
-    assert.match(stderr, /^tidegate: [67] problems, [23] warnings\n$/);
+    assert.match(stderr, /^tidegate: [67] problems, [2-4] warnings\n$/);
   });
 
   it("finds a limit of open files that is below maxConnections, as serve does at its start", async (t) => {
@@ -105,6 +111,23 @@ describe("tidegate doctor", { concurrency: 2 }, () => {
   });
 });
 
+describe("The doctor on the buffers of sockets", () => {
+  it("finds those that let one sender hold up the others, and says how to make them smaller", async (t) => {
+    const file = join(await temporaryFolder(t), "tcp_rmem");
+    const examine = async (content: string): Promise<string> => {
+      await writeFile(file, content);
+      const { status, text } = examineReceiveBuffers(file);
+      return `${status}: ${text}`;
+    };
+    assert.equal(await examine("4096\t65536\t131072\n"), "ok: up to 128 KiB (net.ipv4.tcp_rmem)");
+    assert.match(
+      await examine("4096\t131072\t6291456\n"),
+      /^warning: up to 6144 KiB .*: sysctl -w net\.ipv4\.tcp_rmem=/,
+    );
+    assert.equal(examineReceiveBuffers(`${file}.none`).status, "warning");
+  });
+});
+
 describe("The doctor on Redis and ports", () => {
   it("finds a Redis that is not there, or takes another password, and tells no password", async (t) => {
     const redis = await startRedis(t, { password: "right" });
@@ -113,12 +136,20 @@ describe("The doctor on Redis and ports", () => {
       urls.map((url) => examineRedis(load({ flags: { redis: { enabled: true, url } } }).config.redis)),
     );
     assert.match(findings[0]![0]!.text, /^cannot be used: .*ECONNREFUSED/);
-    assert.match(findings[1]![0]!.text, /^cannot be used: WRONGPASS/);
+    assert.match(findings[1]![0]!.text, /^cannot be used: WRONGPASS.*; see that it runs, .*password/);
     assert.deepEqual(
       findings.flat().map(({ status }) => status),
       ["problem", "problem"],
     );
     assert.ok(!JSON.stringify(findings).includes("hunter2"));
+  });
+
+  it("says that the clock is compared with nothing where there is no Redis", async () => {
+    const [, clock] = await examineRedis(load({ flags: {} }).config.redis);
+    assert.match(
+      `${clock!.subject} ${clock!.status}: ${clock!.text}`,
+      /^clock ok: \d{4}-.*Z, compared with nothing: let NTP run/,
+    );
   });
 
   it("finds no fault in ports that are taken by a gateway that runs", async (t) => {

@@ -4,7 +4,7 @@ import { describe, it, type TestContext } from "node:test";
 import { decodeEntry } from "../../src/bus/entry-codec.ts";
 import { connect, type TestClient } from "../support/client.ts";
 import type { TestGateway } from "../support/gateway.ts";
-import { eventually, startRedis, type TestRedis } from "../support/redis.ts";
+import { eventually, startProxy, startRedis, type TestRedis } from "../support/redis.ts";
 import { token } from "../support/tokens.ts";
 import { epochLine, logged, ready, startNodes } from "./redis-nodes.ts";
 
@@ -25,7 +25,7 @@ const unreadEntries = "tidegate_bus_unread_entries";
 const leased = "tidegate_bus_leased";
 const isReady = "tidegate_ready";
 
-const idle = { [queueBytes]: 0, [unreadEntries]: 0, [readerLag]: 0, [leased]: 1, [isReady]: 1 };
+const idle = { [queueBytes]: 0, [unreadEntries]: 0, [readerLag]: below(0.5), [leased]: 1, [isReady]: 1 };
 const untroubled = { [failuresToWrite]: 0, [failuresToRead]: 0, [reconnects]: 0, [epochChanges]: 0 };
 
 describe("The metrics of two nodes on one Redis", { timeout: 110_000 }, () => {
@@ -93,6 +93,31 @@ describe("The metrics of two nodes on one Redis", { timeout: 110_000 }, () => {
     for (const node of nodes) await shows(node, { ...idle, [epochChanges]: 0 });
     await shows(nodes[0], { [recordsWritten]: above(records + 19) });
     await countWhatIsThere(redis, nodes);
+  });
+
+  it("show how far a node is behind at every scrape, with and without load, so that an alert on it can last", async (t) => {
+    const redis = await startRedis(t);
+    const proxy = await startProxy(t, redis);
+    const [near] = (await startNodes(t, [proxy.url, redis.url], {}, presence)) as [TestGateway, TestGateway];
+    const publisher = await connect(t, near.url);
+    await publisher.subscribe(chat);
+    proxy.delayMs = 300; // each way
+    const alwaysAbove = async (seconds: number): Promise<void> => {
+      await shows(near, { [readerLag]: above(seconds) });
+      const seen: number[] = [];
+      for (let n = 0; n < 40; n += 1) {
+        seen.push((await scrape(near)).value(readerLag));
+      }
+      assert.ok(Math.min(...seen) > seconds, `${seen}`);
+    };
+    await alwaysAbove(0.4);
+    const load = setInterval(() => publisher.request("message", { channel: chat, message: "load" }), 5);
+    t.after(() => clearInterval(load));
+    await eventually(() => publisher.of("message_sent").length > 20, "a load");
+    await alwaysAbove(0.4);
+    clearInterval(load);
+    proxy.delayMs = 0;
+    await shows(near, idle);
   });
 
   it("count a break of the log on both after FLUSHALL, as often as they log it", async (t) => {
@@ -172,15 +197,23 @@ async function scrape({ adminUrl }: TestGateway): Promise<Scrape> {
   };
 }
 
-/** A value, `undefined` for a series that is not there, or what a value must be above. */
-type Wanted = number | undefined | { readonly above: number };
+/** A value, `undefined` for a series that is not there, or what a value must be above or below. */
+type Wanted = number | undefined | { readonly above?: number; readonly below?: number };
 
-const above = (value: number): Wanted => ({ above: value });
+function above(value: number): Wanted {
+  return { above: value };
+}
+
+function below(value: number): Wanted {
+  return { below: value };
+}
 
 /** Resolves once one scrape of the node has all of `wanted`. */
 async function shows(node: TestGateway, wanted: Record<string, Wanted>): Promise<void> {
   const isWanted = (value: number | undefined, want: Wanted): boolean =>
-    typeof want === "object" ? value !== undefined && value > want.above : value === want;
+    typeof want === "object"
+      ? value !== undefined && value > (want.above ?? -1) && value < (want.below ?? Number.POSITIVE_INFINITY)
+      : value === want;
   let found: unknown;
   const holds = async (): Promise<boolean> => {
     const { series } = await scrape(node);

@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { makeCertificate } from "../socket/certificate.ts";
-import { freePort } from "../support/child.ts";
+import { Child, freePort, until } from "../support/child.ts";
 import { connect } from "../support/client.ts";
 import { startTestGateway } from "../support/gateway.ts";
+import { gatewayProgram } from "../support/gateway-program.ts";
 import { startNodeProcess } from "../support/node-process.ts";
 import { secretOf } from "../support/printed.ts";
 import { eventually, startProxy, startRedis, type TestRedis } from "../support/redis.ts";
@@ -43,6 +44,29 @@ describe("Redis in trouble at the start", { timeout: 60_000 }, () => {
     await ready(node);
     await connect(t, node.url);
     assert.equal(logged(node, backLine), 1);
+  });
+
+  it("absent: the admin port says that a node lives, alone or with workers, and why it is not ready", async (t) => {
+    const redis = `redis://127.0.0.1:${await freePort()}`;
+    const answers = async (workers: string): Promise<void> => {
+      const [port, adminPort] = [await freePort(), await freePort()];
+      const ports = ["--port", `${port}`, "--admin-port", `${adminPort}`];
+      const args = [...gatewayProgram, "serve", "--host", "127.0.0.1", ...ports, "--redis", redis];
+      const serve = new Child(t, process.execPath, [...args, "--workers", workers]);
+      const ask = async (path: string): Promise<string> => {
+        const answer = await fetch(`http://127.0.0.1:${adminPort}${path}`).catch(() => undefined); // it starts
+        return `${answer?.status} ${await answer?.text()}`;
+      };
+      const says = async (path: string, pattern: RegExp): Promise<void> =>
+        until(
+          async () => pattern.test(await ask(path)),
+          () => `${path} of ${workers} workers does not say ${pattern}: ${serve.output}`,
+          20_000,
+        );
+      await says("/readyz", /^503 .*ECONNREFUSED/); // it has met the trouble
+      await says("/healthz", /^200 ok/); // so a probe of life does not end it
+    };
+    await Promise.all(["0", "2"].map(answers));
   });
 
   it("absent, and the node stopped meanwhile: it stops", async (t) => {

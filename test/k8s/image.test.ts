@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { BlockList } from "node:net";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
@@ -16,9 +17,17 @@ interface Service {
   readonly volumes?: readonly string[];
   readonly ulimits: { readonly nofile: number };
   readonly stop_grace_period: string;
+  readonly restart?: string;
 }
 
-const compose: { readonly services: Record<string, Service> } = parse(await read("k8s/compose.yaml"), { merge: true });
+interface Network {
+  readonly ipam: { readonly config: readonly { readonly ip_range: string }[] };
+}
+
+const compose: { readonly services: Record<string, Service>; readonly networks: { readonly default: Network } } = parse(
+  await read("k8s/compose.yaml"),
+  { merge: true },
+);
 const { node1, node2, haproxy } = compose.services;
 const addressOf = (service: Service | undefined): string => service!.networks.default.ipv4_address;
 
@@ -57,6 +66,18 @@ describe("k8s/compose.yaml", () => {
       assert.ok(node.ulimits.nofile > config.maxConnections);
       assert.ok(Number.parseInt(node.stop_grace_period, 10) >= config.drain.delaySeconds + config.drain.seconds + 7);
     }
+  });
+
+  it("gives nobody an address that another one has by the file", () => {
+    const [{ ip_range }] = compose.networks.default.ipam.config as [{ ip_range: string }];
+    const [network, bits] = ip_range.split("/");
+    const others = new BlockList();
+    others.addSubnet(network!, Number(bits));
+    for (const node of [node1, node2, haproxy]) assert.equal(others.check(addressOf(node)), false);
+  });
+
+  it("starts everything again after the machine", () => {
+    for (const [name, { restart }] of Object.entries(compose.services)) assert.equal(restart, "unless-stopped", name);
   });
 
   it("mounts files that are there", () => {

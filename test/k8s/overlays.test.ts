@@ -5,6 +5,7 @@ import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { parse, parseAllDocuments } from "yaml";
 import { loadConfig } from "../../src/config/load-config.ts";
+import { healthPaths } from "../../src/metrics/health.ts";
 import { kustomize } from "../support/kubectl.ts";
 import { faultsOf } from "./schema.ts";
 
@@ -61,7 +62,11 @@ for (const overlay of ["dev", "production"])
 
     it("is a configuration that the gateway accepts without a warning, on its ports", () => {
       const [container] = find(overlay, "Deployment", "tidegate").spec.template.spec.containers;
-      const secrets: Record<string, string> = { "auth-secret": "x".repeat(32), "redis-url": "redis://redis:6379" };
+      const secrets: Record<string, string> = {
+        "auth-secret": "x".repeat(32),
+        "redis-url": "redis://redis:6379",
+        "api-keys": `${"a".repeat(16)},${"b".repeat(16)}`,
+      };
       const env = Object.fromEntries(
         container.env.map((one: Manifest) => [one.name, one.value ?? secrets[one.valueFrom.secretKeyRef.key]]),
       );
@@ -70,6 +75,26 @@ for (const overlay of ["dev", "production"])
       const ports = container.ports.map((port: Manifest) => port.containerPort);
       assert.deepEqual(ports, [config.port, config.adminPort]);
       assert.equal(config.redis.enabled, true);
+      // Other pods are answered by a key alone: the Service of the admin port would be of no use without.
+      assert.equal(config.api.keys.length, 2);
+    });
+
+    it("asks whether a pod lives where that is answered without Redis, and whether it is ready where clients come", () => {
+      const [{ startupProbe, livenessProbe, readinessProbe }] = find(overlay, "Deployment", "tidegate").spec.template
+        .spec.containers;
+      for (const { httpGet } of [startupProbe, livenessProbe])
+        assert.deepEqual(httpGet, { path: "/healthz", port: "admin" });
+      assert.deepEqual(readinessProbe.httpGet, { path: "/readyz", port: "clients" });
+    });
+
+    it("holds no more clients than fit into its memory, beside everything else that it may take", async () => {
+      const [{ env, resources }] = find(overlay, "Deployment", "tidegate").spec.template.spec.containers;
+      const { value } = env.find(({ name }: Manifest) => name === "TIDEGATE_MAX_CONNECTIONS");
+      const { config } = loadConfig({ env: {}, flags: {} });
+      const [bytesOfClient, bytesOfProcess] = [7 * 1024, 150 * 2 ** 20];
+      const taken = config.history.bytesMax + config.redis.queueBytesMax + bytesOfProcess + value * bytesOfClient;
+      assert.equal(resources.limits.memory, "1Gi");
+      assert.ok(taken < 2 ** 30, `${taken}`);
     });
 
     it("gives a drain the time that it needs, and the probes less than its delay", async () => {
@@ -78,6 +103,10 @@ for (const overlay of ["dev", "production"])
       const { drain } = parse(await readFile(inProject("config/production.yaml"), "utf8"));
       const preStopSeconds = Number(lifecycle.preStop.exec.command[1]);
       assert.ok(terminationGracePeriodSeconds >= preStopSeconds + drain.delaySeconds + drain.seconds + 2 + 5);
+      // The next node goes when the new one is available: not before the last drain has ended.
+      const { minReadySeconds, progressDeadlineSeconds = 600 } = find(overlay, "Deployment", "tidegate").spec;
+      assert.ok(minReadySeconds >= preStopSeconds + drain.delaySeconds + drain.seconds + 2);
+      assert.ok(progressDeadlineSeconds > minReadySeconds + 60);
       const { periodSeconds, failureThreshold, timeoutSeconds } = readinessProbe;
       assert.ok(periodSeconds * failureThreshold + timeoutSeconds < drain.delaySeconds);
     });
@@ -110,6 +139,7 @@ for (const overlay of ["dev", "production"])
 
     it("selects the pods that it makes", () => {
       const labels = find(overlay, "Deployment", "tidegate").spec.template.metadata.labels;
+      assert.equal(labels["app.kubernetes.io/name"], "tidegate");
       const selectors = [
         find(overlay, "Service").spec.selector,
         find(overlay, "PodDisruptionBudget").spec.selector.matchLabels,
@@ -121,6 +151,12 @@ for (const overlay of ["dev", "production"])
   });
 
 describe("k8s/overlays/production", () => {
+  it("runs the image of this version", async () => {
+    const { version } = JSON.parse(await readFile(inProject("package.json"), "utf8"));
+    const [{ image }] = find("production", "Deployment").spec.template.spec.containers;
+    assert.equal(image, `registry.example.com/tidegate:${version}`);
+  });
+
   it("has no secret in it", () => {
     assert.equal(
       built.production!.some(({ kind }) => kind === "Secret"),
@@ -135,6 +171,19 @@ describe("k8s/overlays/production", () => {
       assert.ok(
         Number(annotations[`nginx.ingress.kubernetes.io/proxy-${direction}-timeout`]) > config.connectionTimeout,
       );
+  });
+
+  it("serves the clients' path to the world, and no health page", () => {
+    const [{ http }] = find("production", "Ingress").spec.rules;
+    for (const { path, pathType } of http.paths) {
+      assert.equal(pathType, "Exact"); // a prefix would have /readyz in it, which tells what is wrong
+      assert.ok(!healthPaths.includes(path));
+    }
+  });
+
+  it("has the rules and alerts of config/rules for the operator", async () => {
+    const { groups } = parse(await readFile(inProject("config/rules/tidegate.yml"), "utf8"));
+    assert.deepEqual(find("production", "PrometheusRule").spec.groups, groups);
   });
 
   it("scrapes the Service of the admin port, under the job that the rules ask for", () => {

@@ -18,6 +18,7 @@ const schemas: Readonly<Record<string, string>> = {
   "networking.k8s.io/v1/Ingress": "IoK8sApiNetworkingV1Ingress",
   "networking.k8s.io/v1/NetworkPolicy": "IoK8sApiNetworkingV1NetworkPolicy",
   "policy/v1/PodDisruptionBudget": "IoK8sApiPolicyV1PodDisruptionBudget",
+  "monitoring.coreos.com/v1/PrometheusRule": "MonitoringCoreosComV1PrometheusRule",
   "monitoring.coreos.com/v1/ServiceMonitor": "MonitoringCoreosComV1ServiceMonitor",
 };
 

@@ -248,6 +248,16 @@ describe("the text of /metrics", () => {
 });
 
 describe("the metrics of several workers", () => {
+  it("tell of the busiest event loop, and not of an average in which it is lost", async () => {
+    const name = "nodejs_eventloop_lag_p99_seconds";
+    const workers = await Promise.all(["a", "b", "c"].map((node) => createSources(node).registry.snapshot()));
+    for (const [index, snapshot] of workers.entries()) {
+      const metric = snapshot.find((one) => one.name === name)! as unknown as { values: { value: number }[] };
+      metric.values = [{ ...metric.values[0], value: index === 1 ? 2 : 0.01 }];
+    }
+    assert.equal(parse(await mergedText(workers)).get(name), 2);
+  });
+
   it("arrive as JSON and are added, except where the least or the greatest is the truth", async () => {
     const workers = [createSources("a"), createSources("b")];
     for (const { counters, state } of workers) {

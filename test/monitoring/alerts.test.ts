@@ -22,8 +22,8 @@ interface Trouble {
   readonly firesAt: string;
   readonly severity: "page" | "ticket";
   readonly summary: string;
-  /** The alert's labels are those of a sum by instance. */
-  readonly isSum?: boolean;
+  /** The alert's labels are those of a sum by instance, or of nothing that is there. */
+  readonly of?: "sum" | "nothing";
 }
 
 const lasting = (value: number): string => `${value}x80`;
@@ -36,6 +36,14 @@ const troubles: Readonly<Record<string, Trouble>> = {
     firesAt: "2m",
     severity: "page",
     summary: "a does not answer on its admin port",
+  },
+  TidegateAbsent: {
+    series: { 'up{job="other"}': lasting(1) },
+    silentAt: "4m",
+    firesAt: "6m",
+    severity: "page",
+    summary: "Prometheus knows no node of Tidegate",
+    of: "nothing",
   },
   TidegateNotReady: {
     series: { tidegate_ready: lasting(0), tidegate_draining: lasting(0) },
@@ -61,7 +69,7 @@ const troubles: Readonly<Record<string, Trouble>> = {
     firesAt: "12m",
     severity: "ticket",
     summary: "a: one acknowledgement in a hundred takes over 497.5ms",
-    isSum: true,
+    of: "sum",
   },
   TidegateSlowConsumers: {
     series: { 'tidegate_connections_closed_total{reason="slow_consumer"}': growing(30) },
@@ -69,7 +77,7 @@ const troubles: Readonly<Record<string, Trouble>> = {
     firesAt: "12m",
     severity: "ticket",
     summary: "a closes 2 slow connections a second",
-    isSum: true,
+    of: "sum",
   },
   TidegateHandshakesRefused: {
     series: {
@@ -81,7 +89,7 @@ const troubles: Readonly<Record<string, Trouble>> = {
     firesAt: "12m",
     severity: "ticket",
     summary: "a refuses 50% of the handshakes",
-    isSum: true,
+    of: "sum",
   },
   TidegateEventLoopLag: {
     series: { nodejs_eventloop_lag_p99_seconds: lasting(0.5) },
@@ -96,7 +104,7 @@ const troubles: Readonly<Record<string, Trouble>> = {
     firesAt: "12m",
     severity: "ticket",
     summary: "a: full send queues refuse 20 messages a second",
-    isSum: true,
+    of: "sum",
   },
   TidegateEpochChanged: {
     series: { tidegate_bus_epoch_changes_total: "1x20 2x60" },
@@ -141,6 +149,12 @@ const healthy: Trouble["series"] = {
 };
 /** A node that drains is not ready, and that is no trouble. */
 const draining: Trouble["series"] = { ...healthy, tidegate_ready: lasting(0), tidegate_draining: lasting(1) };
+/** Almost nobody comes, and of those one client with a token that ran out tries four times a minute. */
+const quiet: Trouble["series"] = {
+  ...healthy,
+  'tidegate_handshakes_total{status="101"}': "0x40 1x40",
+  'tidegate_handshakes_total{status="401"}': growing(1),
+};
 
 const alerts: { alert: string }[] = parse(await readFile(rules, "utf8")).groups[1].rules;
 
@@ -156,7 +170,7 @@ test("Every alert has a trouble to be tested with, and a paragraph in the README
 });
 
 for (const [alert, trouble] of Object.entries(troubles)) {
-  const { series, silentAt, firesAt, severity, summary, isSum = false } = trouble;
+  const { series, silentAt, firesAt, severity, summary, of } = trouble;
   test(`${alert} waits, fires, and says where`, (t) =>
     passes(t, series, [
       { alertname: alert, eval_time: silentAt, exp_alerts: [] },
@@ -165,7 +179,11 @@ for (const [alert, trouble] of Object.entries(troubles)) {
         eval_time: firesAt,
         exp_alerts: [
           {
-            exp_labels: { instance: "a", severity, ...(isSum ? {} : { job: "tidegate" }) },
+            exp_labels: {
+              severity,
+              ...(of === "nothing" ? {} : { instance: "a" }),
+              ...(of === "sum" ? {} : { job: "tidegate" }),
+            },
             exp_annotations: { summary },
           },
         ],
@@ -173,7 +191,7 @@ for (const [alert, trouble] of Object.entries(troubles)) {
     ]));
 }
 
-for (const [state, series] of Object.entries({ healthy, draining }))
+for (const [state, series] of Object.entries({ healthy, draining, quiet }))
   test(`No alert fires on a node that is ${state}`, (t) =>
     passes(
       t,
@@ -185,7 +203,8 @@ for (const [state, series] of Object.entries({ healthy, draining }))
 async function passes(t: test.TestContext, series: Trouble["series"], expected: readonly object[]): Promise<void> {
   const input = Object.entries(series).map(([name, values]) => {
     const [metric, labels = ""] = name.replace("}", "").split("{");
-    return { series: `${metric}{job="tidegate",instance="a"${labels && `,${labels}`}}`, values };
+    const job = labels.includes("job=") ? "" : 'job="tidegate",';
+    return { series: `${metric}{${job}instance="a"${labels && `,${labels}`}}`, values };
   });
   const tests = [{ interval: "15s", input_series: input, alert_rule_test: expected }];
   const file = join(await temporaryFolder(t), "test.yml");
