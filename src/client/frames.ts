@@ -69,7 +69,7 @@ export interface PresenceChange {
 export interface Acknowledgement extends Partial<StreamPosition> {
   readonly channel: string;
   readonly recipients_count: number;
-  /** More were reached, on other nodes: such a message counts on the publisher's node alone. */
+  /** Only those on the publisher's node are counted: there may be more on others. */
   readonly recipients_exact?: false;
   /** It had been published before, and was not delivered again. */
   readonly duplicate?: true;
