@@ -7,7 +7,7 @@
  */
 import type { z } from "zod";
 import { CallRunner } from "../calls/call-runner.ts";
-import type { TokenCall } from "../calls/call-table.ts";
+import { type TokenCall, taskOf } from "../calls/call-table.ts";
 import {
   type Affected,
   CallError,
@@ -69,7 +69,7 @@ export function createGateway(options: GatewayOptions = {}): EmbeddedGateway {
   /** Checks the call as if it had come by HTTP, and carries it out. */
   const run = async <T>(name: "publish" | "disconnect" | "connections", call: unknown): Promise<T> => {
     const doors = {
-      calls: opened(name).calls,
+      calls: opened(taskOf(name)).calls,
       issueToken: (wanted: TokenCall) => issueToken(config.auth, wanted),
       explain: (asked: ExplainCall) => explainCall(config.channels, asked),
     };
