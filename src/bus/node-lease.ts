@@ -15,7 +15,6 @@ export interface LeaseOptions {
   readonly leaseMs: number;
 }
 
-const commandTimeoutMs = 4000;
 /** Nodes whose last entry is remembered; the longest silent one is forgotten first. */
 const heardMax = 4096;
 /** Numbers are below this: 11 bits of a connection id. */
@@ -105,7 +104,7 @@ export class NodeLease {
   }
 
   #run<T>(command: (client: RedisClient) => Promise<T>): Promise<T> {
-    return this.#connection.run(command, commandTimeoutMs);
+    return this.#connection.run(command);
   }
 
   #numberKey(number: number): string {

@@ -136,3 +136,6 @@ export class Connections {
     else if (found instanceof Set && found.delete(connection) && found.size === 0) this.#byUser.delete(userId);
   }
 }
+
+/** The incarnation of the process that a session is of. */
+export const nodeOfSession = (session: string): string => session.slice(0, session.lastIndexOf("."));
