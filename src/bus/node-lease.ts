@@ -7,6 +7,7 @@
  * Whoever sees that says so in the log, and the node's members leave everywhere.
  */
 import { randomInt } from "node:crypto";
+import { nodesMax } from "./bus.ts";
 import type { RedisClient, RedisConnection } from "./redis-connection.ts";
 
 export interface LeaseOptions {
@@ -17,8 +18,6 @@ export interface LeaseOptions {
 
 /** Nodes whose last entry is remembered; the longest silent one is forgotten first. */
 const heardMax = 4096;
-/** Numbers are below this: 11 bits of a connection id. */
-const nodesMax = 2048;
 
 export class NodeLease {
   readonly #options: LeaseOptions;

@@ -2,7 +2,7 @@
  * Who is in each channel with presence, built from the join and leave records of the log.
  *
  * Members are users: the first connection of a user joins, the last one leaves; an anonymous connection is a member of
- * its own. The grace after a lost connection is a leave record that is written late, see `Subscriptions`: whoever comes
+ * its own. The grace after a lost connection is a leave record that is written late, see `Memberships`: whoever comes
  * back meanwhile was never gone.
  *
  * The rule: whatever the log lost, it can be told anew. A node's roll, its joins between `roll_begun` and `roll_ended`,
