@@ -13,9 +13,9 @@ import {
   type CallContext,
   type CallName,
   type CallRow,
+  type CallServices,
   callNames,
   callTable,
-  type Doors,
   errorAnswer,
   type IssuedToken,
   type ItemAnswer,
@@ -40,19 +40,19 @@ const gatheredMax = 100;
 
 export class CallRunner implements CallContext {
   readonly calls: Calls;
-  readonly #doors: Doors;
+  readonly #services: CallServices;
   readonly #limits: CallLimits;
   readonly #log: Pick<Log, "error">;
 
-  constructor(doors: Doors, limits: CallLimits, log: Pick<Log, "error">) {
-    this.calls = doors.calls;
-    this.#doors = doors;
+  constructor(services: CallServices, limits: CallLimits, log: Pick<Log, "error">) {
+    this.calls = services.calls;
+    this.#services = services;
     this.#limits = limits;
     this.#log = log;
   }
 
-  issueToken = (call: TokenCall): IssuedToken => this.#doors.issueToken(call);
-  explain: Doors["explain"] = (call) => this.#doors.explain(call);
+  issueToken = (call: TokenCall): IssuedToken => this.#services.issueToken(call);
+  explain: CallServices["explain"] = (call) => this.#services.explain(call);
   batch = (items: readonly unknown[]): Promise<readonly ItemAnswer[]> => this.#batch(items);
 
   /**

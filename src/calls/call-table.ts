@@ -27,7 +27,7 @@ export interface IssuedToken {
 }
 
 /** What the calls are carried out by. */
-export interface Doors {
+export interface CallServices {
   readonly calls: Calls;
   /** Throws `CallError` where no token can be signed. */
   issueToken(call: TokenCall): IssuedToken;
@@ -36,7 +36,7 @@ export interface Doors {
 }
 
 /** What a row is handed besides the call. */
-export interface CallContext extends Doors {
+export interface CallContext extends CallServices {
   /** One answer for each item, in order; items that are no calls get their error. */
   batch(items: readonly unknown[]): Promise<readonly ItemAnswer[]>;
 }
