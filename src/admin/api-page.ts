@@ -3,6 +3,7 @@
  * says so.
  */
 import { createHash } from "node:crypto";
+import { escapeHtml } from "../text/escape-html.ts";
 import type { OpenApiDocument } from "./openapi.ts";
 
 /** The document as a page. */
@@ -115,8 +116,6 @@ function typeText({ type, items, anyOf, enum: values, const: only, minimum, maxi
   const isBounded = minimum !== undefined && maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER;
   return `${type ?? "any JSON"}${isBounded ? ` (${minimum} to ${maximum})` : ""}`;
 }
-
-const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 
 const style = `
 :root { font: 1rem/1.5 system-ui, sans-serif; color-scheme: light dark; }

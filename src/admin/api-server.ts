@@ -5,7 +5,7 @@
  */
 import type { ApiKeys } from "../auth/api-keys.ts";
 import { type CallLimits, CallRunner } from "../calls/call-runner.ts";
-import { callNames, callPath, type Doors } from "../calls/call-table.ts";
+import { type CallServices, callNames, callPath } from "../calls/call-table.ts";
 import type { Log } from "../log/log.ts";
 import type { ApiCounters } from "../metrics/api-counters.ts";
 import type { HttpRequest, HttpResponse, TemplatedApp } from "../uws/uws.ts";
@@ -17,7 +17,7 @@ import { contentFormat } from "./api-text.ts";
 import { writeReply } from "./reply.ts";
 
 /** What the gateway hands in. */
-export interface ApiOptions extends Doors, CallLimits {
+export interface ApiOptions extends CallServices, CallLimits {
   readonly keys: ApiKeys;
   readonly bodyBytesMax: number;
   readonly bodyTimeoutSeconds: number;

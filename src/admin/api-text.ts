@@ -2,7 +2,7 @@
  * The bytes of a body as what they stand for. UTF-8 that is none, JSON that is none: each is told in words; of several
  * lines each by itself, so that the good ones still count.
  */
-import type { CallName } from "../calls/call-table.ts";
+import { type CallName, taskOf } from "../calls/call-table.ts";
 import { CallError } from "../calls/calls.ts";
 
 /** `lines`: NDJSON, a call a line. */
@@ -19,12 +19,12 @@ export function contentFormat(contentType: string, call: CallName): Format | und
 }
 
 /** The value of a JSON text. Throws `CallError`. Hot path. */
-export function parsedJson(call: string, bytes: ArrayBuffer | Uint8Array): unknown {
+export function parsedJson(call: CallName, bytes: ArrayBuffer | Uint8Array): unknown {
   const text = decoded(call, bytes);
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new CallError("invalid_call", `cannot ${call}: the body must be JSON${reason(error, text)}`);
+    throw new CallError("invalid_call", `cannot ${taskOf(call)}: the body must be JSON${reason(error, text)}`);
   }
 }
 
@@ -44,11 +44,11 @@ export function parsedLines(bytes: ArrayBuffer | Uint8Array): unknown[] {
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-function decoded(call: string, bytes: ArrayBuffer | Uint8Array): string {
+function decoded(call: CallName, bytes: ArrayBuffer | Uint8Array): string {
   try {
     return decoder.decode(bytes);
   } catch {
-    throw new CallError("invalid_call", `cannot ${call}: the body must be UTF-8`);
+    throw new CallError("invalid_call", `cannot ${taskOf(call)}: the body must be UTF-8`);
   }
 }
 

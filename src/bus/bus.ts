@@ -113,8 +113,11 @@ export type Apply = (record: LogRecord, position: StreamPosition, ageMs: number)
 /** Why a record could not be appended: the log is away and the waiting queue full. */
 export type AppendFault = "unavailable";
 
+/** Numbers of processes are below this: 11 bits of a connection id, see `slots.ts`. */
+export const nodesMax = 2 ** 11;
+
 export interface Bus {
-  /** This process' number in the cluster, 0 to 2047, and the name of this life of it. */
+  /** This process' number in the cluster, below `nodesMax`, and the name of this life of it. */
   readonly node: number;
   readonly incarnation: string;
   /** Other nodes read the log as well. */

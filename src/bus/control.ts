@@ -6,7 +6,6 @@ import { setTimeout } from "node:timers/promises";
 import type { RedisClient, RedisConnection } from "./redis-connection.ts";
 import type { Troubles } from "./troubles.ts";
 
-const commandTimeoutMs = 4000;
 const retryMs = 500;
 
 export class Control {
@@ -24,7 +23,7 @@ export class Control {
 
   /** Runs one command; see `RedisConnection`. */
   run<T>(command: (client: RedisClient) => Promise<T>): Promise<T> {
-    return this.connection.run(command, commandTimeoutMs);
+    return this.connection.run(command);
   }
 
   /** Tries until it succeeds. Rejects once stopped. */

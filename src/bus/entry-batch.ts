@@ -19,7 +19,7 @@ export class EntryBatch<Companion> {
     return this.#length;
   }
 
-  /** Resolves to the bytes that the record takes. Hot path. `originMs`: see `packRecord`. */
+  /** Returns the bytes that the record takes. Hot path. `originMs`: see `packRecord`. */
   add(record: LogRecord, originMs: number, companion: Companion): number {
     const packed = packRecord(record, originMs);
     if (this.#length + packed.length > this.#bytes.length) this.#grow(this.#length + packed.length);

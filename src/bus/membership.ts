@@ -21,7 +21,6 @@ export interface MembershipEvents {
   quietMs(): number;
 }
 
-const commandTimeoutMs = 4000;
 /** For nodes that have joined to say again what counts, after Redis has lost it. */
 const refusedMs = 3000;
 /** For the other nodes to tell a new one their members. */
@@ -145,7 +144,7 @@ export class Membership {
    * counts, also where Redis has lost it; who has not must find the same, or nothing for a while.
    */
   async #agreeOnShards(): Promise<void> {
-    const run = <T>(command: (client: RedisClient) => Promise<T>) => this.#connection.run(command, commandTimeoutMs);
+    const run = <T>(command: (client: RedisClient) => Promise<T>) => this.#connection.run(command);
     const own = this.#shards;
     if (this.#hasJoined) {
       await run((client) => client.set(this.#shardsKey, own, "PX", this.leaseMs)); // gone a while after the last node

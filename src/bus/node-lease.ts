@@ -7,6 +7,7 @@
  * Whoever sees that says so in the log, and the node's members leave everywhere.
  */
 import { randomInt } from "node:crypto";
+import { nodesMax } from "./bus.ts";
 import type { RedisClient, RedisConnection } from "./redis-connection.ts";
 
 export interface LeaseOptions {
@@ -15,11 +16,8 @@ export interface LeaseOptions {
   readonly leaseMs: number;
 }
 
-const commandTimeoutMs = 4000;
 /** Nodes whose last entry is remembered; the longest silent one is forgotten first. */
 const heardMax = 4096;
-/** Numbers are below this: 11 bits of a connection id. */
-const nodesMax = 2048;
 
 export class NodeLease {
   readonly #options: LeaseOptions;
@@ -105,7 +103,7 @@ export class NodeLease {
   }
 
   #run<T>(command: (client: RedisClient) => Promise<T>): Promise<T> {
-    return this.#connection.run(command, commandTimeoutMs);
+    return this.#connection.run(command);
   }
 
   #numberKey(number: number): string {

@@ -10,6 +10,9 @@ import type { RedisOptions } from "./redis-options.ts";
 
 export type RedisClient = Redis | Cluster;
 
+/** A server that takes 2 s for each answer is slow, not gone. */
+export const commandTimeoutMs = 4000;
+
 /** A command that failed for want of a connection, or took too long. */
 export class RedisUnavailable extends Error {
   readonly code = "REDIS_UNAVAILABLE";
@@ -57,7 +60,7 @@ export class RedisConnection {
   }
 
   /** Runs one command. Rejects with `RedisUnavailable` where there is no connection, or no answer within `timeoutMs`. */
-  run<T>(command: (client: RedisClient) => Promise<T>, timeoutMs: number): Promise<T> {
+  run<T>(command: (client: RedisClient) => Promise<T>, timeoutMs = commandTimeoutMs): Promise<T> {
     if (!this.#isReady) return Promise.reject(new RedisUnavailable("no connection to Redis"));
     const { generation } = this;
     return new Promise<T>((resolve, reject) => {

@@ -8,7 +8,7 @@
  */
 import { setTimeout } from "node:timers/promises";
 import { decodeEntry, type Entry } from "./entry-codec.ts";
-import type { RedisConnection } from "./redis-connection.ts";
+import { commandTimeoutMs, type RedisConnection } from "./redis-connection.ts";
 import { type EntryId, parseEntryId } from "./stream-offset.ts";
 
 export interface ReaderOptions {
@@ -32,7 +32,6 @@ export interface ReaderEvents {
 }
 
 const blockMs = 2000;
-const commandTimeoutMs = 4000; // a server that takes 2 s for each answer is slow, not gone
 const readTimeoutMs = blockMs + commandTimeoutMs;
 const retryPauseMs = 100;
 /** Of half a megabyte each at most, see `ShardWriter`. */
@@ -130,7 +129,7 @@ export class ShardReader {
   }
 
   async #askTime(): Promise<void> {
-    const [seconds] = await this.#connection.run((client) => client.time(), commandTimeoutMs);
+    const [seconds] = await this.#connection.run((client) => client.time());
     this.#clockAheadMs = Date.now() - Number(seconds) * 1000;
   }
 
@@ -138,10 +137,10 @@ export class ShardReader {
   async #checkCursor(): Promise<void> {
     if (this.#cursor === beginning) return;
     const { key } = this.#options;
-    const found = (await this.#connection.run(
-      (client) => client.xrangeBuffer(key, this.#cursor, this.#cursor),
-      commandTimeoutMs,
-    )) as [Buffer, Buffer[]][];
+    const found = (await this.#connection.run((client) => client.xrangeBuffer(key, this.#cursor, this.#cursor))) as [
+      Buffer,
+      Buffer[],
+    ][];
     const bytes = found[0]?.[1][1];
     if (bytes !== undefined && this.#cursorBytes?.equals(bytes)) return;
     if (bytes === undefined && (await this.#lastId()) === this.#cursor) return; // trimmed by age, and nothing after it
@@ -158,7 +157,7 @@ export class ShardReader {
   /** The id of the last entry that the stream was ever given; `undefined` where there is no stream. */
   async #lastId(): Promise<string | undefined> {
     const { key } = this.#options;
-    const info = await this.#connection.run((client) => client.xinfo("STREAM", key), commandTimeoutMs).catch(() => []);
+    const info = await this.#connection.run((client) => client.xinfo("STREAM", key)).catch(() => []);
     const fields: unknown[] = Array.isArray(info) ? info : Object.entries(info as object).flat();
     return fields[fields.indexOf("last-generated-id") + 1] as string | undefined;
   }

@@ -36,7 +36,7 @@ interface Waiting {
 }
 
 /** A larger message costs more for each record: IPC puts its chunks together again and again. */
-export const messageBytesMax = 64 * 1024;
+const messageBytesMax = 64 * 1024;
 const recordOverheadBytes = 100;
 /** For the supervisor to answer what is under way when the bus stops. */
 const farewellMs = 1000;
@@ -172,14 +172,10 @@ export class WorkerBus implements Bus {
   #flush(): void {
     const records = this.#unsent;
     this.#unsent = [];
-    let number = this.#numbers - records.length + 1;
-    for (let from = 0; from < records.length; ) {
-      let bytes = 0;
-      let to = from;
-      for (; to < records.length && (to === from || bytes < messageBytesMax); to += 1) bytes += sizeOf(records[to]!);
-      this.#link.send(encodeUp({ kind: "append", first: number, records: records.slice(from, to) }));
-      number += to - from;
-      from = to;
+    let first = this.#numbers - records.length + 1;
+    for (const portion of portionsOf(records, (record) => record)) {
+      this.#link.send(encodeUp({ kind: "append", first, records: portion }));
+      first += portion.length;
     }
   }
 
@@ -202,8 +198,20 @@ export class WorkerBus implements Bus {
   }
 }
 
+/** `items` in their order, as many at a time as go in one message: one at least. */
+export function* portionsOf<T>(items: readonly T[], recordOf: (item: T) => LogRecord): Generator<readonly T[]> {
+  for (let from = 0; from < items.length; ) {
+    let bytes = 0;
+    let to = from;
+    for (; to < items.length && (to === from || bytes < messageBytesMax); to += 1)
+      bytes += sizeOf(recordOf(items[to]!));
+    yield items.slice(from, to);
+    from = to;
+  }
+}
+
 /** About what it takes in memory and on the link. */
-export function sizeOf(record: LogRecord): number {
+function sizeOf(record: LogRecord): number {
   if (record.kind === "publication") return record.head.length + recordOverheadBytes;
   return 2 * recordOverheadBytes + ("body" in record ? record.body.length : 0);
 }

@@ -5,7 +5,7 @@
  */
 import type { StreamPosition } from "../protocol/messages.ts";
 import type { Apply, Bus } from "./bus.ts";
-import { messageBytesMax, sizeOf } from "./worker-bus.ts";
+import { portionsOf } from "./worker-bus.ts";
 import { encodeDown, type Placed } from "./worker-messages.ts";
 import type { Past } from "./worker-past.ts";
 import { type HubLink, WorkerSeat } from "./worker-seat.ts";
@@ -82,14 +82,8 @@ export class WorkerHub {
   flush(): void {
     const pending = this.#pending;
     this.#pending = [];
-    for (let from = 0; from < pending.length; ) {
-      let bytes = 0;
-      let to = from;
-      for (; to < pending.length && (to === from || bytes < messageBytesMax); to += 1)
-        bytes += sizeOf(pending[to]!.record);
-      this.#tell(encodeDown({ kind: "records", placed: pending.slice(from, to) }));
-      from = to;
-    }
+    for (const placed of portionsOf(pending, ({ record }) => record))
+      this.#tell(encodeDown({ kind: "records", placed }));
     for (const seat of this.#seats) seat.sendOutcomes();
   }
 

@@ -6,7 +6,7 @@
  */
 import type { StreamPosition } from "../protocol/messages.ts";
 import type { AppendFault, Bus } from "./bus.ts";
-import { messageBytesMax, sizeOf } from "./worker-bus.ts";
+import { portionsOf } from "./worker-bus.ts";
 import { decodeUp, encodeDown } from "./worker-messages.ts";
 import type { PastRecords } from "./worker-past.ts";
 import type { LogView, Standing } from "./worker-view.ts";
@@ -120,15 +120,7 @@ function pastMessages(
     }
     for (let from = 0; from < past.floors.length; from += listMax)
       yield encodeDown({ kind: "floors", floors: past.floors.slice(from, from + listMax) });
-    const { records } = past;
-    for (let from = 0; from < records.length; ) {
-      let bytes = 0;
-      let to = from;
-      for (; to < records.length && (to === from || bytes < messageBytesMax); to += 1)
-        bytes += sizeOf(records[to]!.record);
-      const placed = records.slice(from, to);
+    for (const placed of portionsOf(past.records, ({ record }) => record))
       yield encodeDown({ kind: "past", placed, agesMs: placed.map(({ ageMs }) => ageMs) });
-      from = to;
-    }
   })();
 }

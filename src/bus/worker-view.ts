@@ -40,10 +40,6 @@ export class LogView {
     }));
   }
 
-  get shards(): number {
-    return this.#shards.length;
-  }
-
   /** A shard stands at `standing`, and nothing else is known of it. */
   enter(shard: number, standing: Standing): void {
     const view = this.#shards[shard]!;

@@ -13,8 +13,7 @@ export interface BreakerOptions {
 }
 
 /** `half_open`: one attempt is under way, on which the rest depends. */
-export const breakerStates = ["closed", "open", "half_open"] as const;
-export type BreakerState = (typeof breakerStates)[number];
+export type BreakerState = "closed" | "open" | "half_open";
 
 /** The leave for one attempt: to be given back with its outcome. */
 export type Pass = number;

@@ -1,7 +1,6 @@
 /** The configuration of call-outs: the `callouts` section, and `authorize` of a channel's policy. */
 
-export const calloutEvents = ["connect", "subscribe", "publish"] as const;
-export type CalloutEvent = (typeof calloutEvents)[number];
+export type CalloutEvent = "connect" | "subscribe" | "publish";
 
 /** A backend that is asked. */
 export interface CalloutTarget {

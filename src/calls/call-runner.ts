@@ -13,15 +13,16 @@ import {
   type CallContext,
   type CallName,
   type CallRow,
+  type CallServices,
   callNames,
   callTable,
-  type Doors,
   errorAnswer,
   type IssuedToken,
   type ItemAnswer,
   isBatchable,
   isGathered,
   type TokenCall,
+  taskOf,
 } from "./call-table.ts";
 import { CallError, type Calls } from "./calls.ts";
 
@@ -39,19 +40,19 @@ const gatheredMax = 100;
 
 export class CallRunner implements CallContext {
   readonly calls: Calls;
-  readonly #doors: Doors;
+  readonly #services: CallServices;
   readonly #limits: CallLimits;
   readonly #log: Pick<Log, "error">;
 
-  constructor(doors: Doors, limits: CallLimits, log: Pick<Log, "error">) {
-    this.calls = doors.calls;
-    this.#doors = doors;
+  constructor(services: CallServices, limits: CallLimits, log: Pick<Log, "error">) {
+    this.calls = services.calls;
+    this.#services = services;
     this.#limits = limits;
     this.#log = log;
   }
 
-  issueToken = (call: TokenCall): IssuedToken => this.#doors.issueToken(call);
-  explain: Doors["explain"] = (call) => this.#doors.explain(call);
+  issueToken = (call: TokenCall): IssuedToken => this.#services.issueToken(call);
+  explain: CallServices["explain"] = (call) => this.#services.explain(call);
   batch = (items: readonly unknown[]): Promise<readonly ItemAnswer[]> => this.#batch(items);
 
   /**
@@ -130,7 +131,10 @@ export class CallRunner implements CallContext {
     const { depthMax } = this.#limits;
     const fault = jsonFault(message, depthMax);
     if (fault === undefined) return;
-    throw new CallError("invalid_call", `cannot ${name}: message must be a ${fault} (${depthMax} levels at most)`);
+    throw new CallError(
+      "invalid_call",
+      `cannot ${taskOf(name)}: message must be a ${fault} (${depthMax} levels at most)`,
+    );
   }
 }
 
@@ -139,17 +143,20 @@ function unknownMethod(method: string): CallError {
   return new CallError("invalid_call", `cannot batch: method must be ${rule}, got ${shown(method)}`);
 }
 
-function checkedBy(name: string, schema: z.ZodType, params: unknown): unknown {
+function checkedBy(name: CallName, schema: z.ZodType, params: unknown): unknown {
   const checked = schema.safeParse(params);
   if (!checked.success) throw refusalOf(name, checked.error.issues, params, schema);
   return checked.data;
 }
 
 /** What is wrong, in words. A name of a channel that is none has a code of its own. */
-function refusalOf(name: string, issues: readonly z.core.$ZodIssue[], given: unknown, schema: z.ZodType): CallError {
+function refusalOf(name: CallName, issues: readonly z.core.$ZodIssue[], given: unknown, schema: z.ZodType): CallError {
   const isChannel = issues.every(({ message, path }) => message === channelRule && isText(valueAt(given, path)));
   const faults = new Set(issues.slice(0, faultsMax).map((issue) => described(issue, given, schema)));
-  return new CallError(isChannel ? "invalid_channel" : "invalid_call", `cannot ${name}: ${[...faults].join("; ")}`);
+  return new CallError(
+    isChannel ? "invalid_channel" : "invalid_call",
+    `cannot ${taskOf(name)}: ${[...faults].join("; ")}`,
+  );
 }
 
 function described(issue: z.core.$ZodIssue, given: unknown, schema: z.ZodType): string {

@@ -9,29 +9,30 @@ import { channelBytesMax, channelPattern, isChannelName, isPattern } from "../pr
 
 const listMax = 1000;
 const keyLengthMax = 128;
-const reasonBytesMax = 123; // RFC 6455, section 5.5: a control frame has 125 bytes, two are the code
+export const reasonBytesMax = 123; // RFC 6455, section 5.5: a control frame has 125 bytes, two are the code
 const pageMax = 1000;
 export const tokenSecondsMax = 86_400;
 export const tokenSecondsDefault = 300;
 
 export const channelRule = `a channel name (words of letters, digits, _ and - joined by dots, ${channelBytesMax} bytes at most)`;
 const patternRule = "a pattern (words joined by dots, where * is any word and a last > the rest)";
-const channel = () =>
+export const channel = () =>
   z
     .string(channelRule)
     .refine(isChannelName, channelRule)
     .meta({ maxLength: channelBytesMax, pattern: channelPattern.source, examples: ["chat.room.1"] });
-const pattern = () => z.string(patternRule).refine(isPattern, patternRule).meta({ maxLength: channelBytesMax });
+export const pattern = () => z.string(patternRule).refine(isPattern, patternRule).meta({ maxLength: channelBytesMax });
 const whole = (min: number, max: number, rule = `a whole number from ${min} to ${max}`) =>
   z.int(rule).min(min, rule).max(max, rule);
-const text = (max: number, rule = `a text of 1 to ${max} characters`) => z.string(rule).min(1, rule).max(max, rule);
-const listOf = <T extends z.ZodType>(item: T, what: string, min = 0) => {
+export const text = (max: number, rule = `a text of 1 to ${max} characters`) =>
+  z.string(rule).min(1, rule).max(max, rule);
+export const listOf = <T extends z.ZodType>(item: T, what: string, min = 0) => {
   const rule = `a list of ${min === 0 ? "" : `${min} to `}${listMax} ${what}${min === 0 ? " at most" : ""}`;
   return z.array(item, rule).min(min, rule).max(listMax, rule);
 };
 
 const userRule = "a user's id (a text that is not empty, or a whole number)";
-const user = () => z.union([z.string(userRule).min(1, userRule), z.int(userRule)], userRule);
+export const user = () => z.union([z.string(userRule).min(1, userRule), z.int(userRule)], userRule);
 const users = () => listOf(user(), "users");
 const connection = () => whole(1, Number.MAX_SAFE_INTEGER, "a connection's id (a whole number)");
 const connections = () => listOf(connection(), "connection ids");

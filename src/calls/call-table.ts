@@ -27,7 +27,7 @@ export interface IssuedToken {
 }
 
 /** What the calls are carried out by. */
-export interface Doors {
+export interface CallServices {
   readonly calls: Calls;
   /** Throws `CallError` where no token can be signed. */
   issueToken(call: TokenCall): IssuedToken;
@@ -36,7 +36,7 @@ export interface Doors {
 }
 
 /** What a row is handed besides the call. */
-export interface CallContext extends Doors {
+export interface CallContext extends CallServices {
   /** One answer for each item, in order; items that are no calls get their error. */
   batch(items: readonly unknown[]): Promise<readonly ItemAnswer[]>;
 }
@@ -127,6 +127,22 @@ export const callTable = {
 
 export type CallName = keyof typeof callTable;
 export const callNames = Object.keys(callTable) as readonly CallName[];
+
+/** What the calls do that are no verbs. */
+const tasks: { readonly [Name in CallName]?: string } = {
+  presence: "list members",
+  presence_stats: "count members",
+  history: "read history",
+  channels: "list channels",
+  connections: "list connections",
+  info: "tell info",
+  stats: "tell stats",
+  token: "issue token",
+  "authorize/explain": "explain authorization",
+};
+
+/** What a call does, for error texts: `cannot list connections: …`. */
+export const taskOf = (name: CallName): string => tasks[name] ?? name;
 
 /** The path of a call. */
 export const callPath = (name: CallName): string => `/api/v1/${name}`;

@@ -186,7 +186,10 @@ export interface Affected {
   readonly isPartial?: true;
 }
 
-/** Rejects with `CallError`; arguments have been checked by the schemas of `call-schemas.ts`. */
+/**
+ * Rejects with `CallError`, also for arguments that would do harm: a program with a `Gateway` of its own comes here past
+ * the schemas of `call-schemas.ts`.
+ */
 export interface Calls {
   publish(call: PublishCall): Promise<Published>;
   /** The same without a promise, for who publishes by the thousand. `done` is called once, maybe before this returns. */

@@ -9,6 +9,7 @@ import type { History } from "../channel/history.ts";
 import type { Policies, Policy } from "../channel/policy.ts";
 import type { Members } from "../channel/presence.ts";
 import { isChannelName, isPattern } from "../protocol/names.ts";
+import { reasonBytesMax } from "./call-schemas.ts";
 import {
   type Affected,
   CallError,
@@ -50,7 +51,6 @@ const pageSize = 100;
 const pageSizeMax = 1000;
 const rememberedSeconds = 86_400;
 const disconnected = { code: 4503, reason: "disconnected by an operator" };
-const reasonBytesMax = 123; // RFC 6455, section 5.5: a control frame has 125 bytes, two are the code
 
 export function createCalls(parts: CallParts): RunningCalls {
   const { policies, members, clock, version, webhooks } = parts;

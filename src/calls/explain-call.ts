@@ -7,26 +7,16 @@ import { z } from "zod";
 import type { Identity } from "../auth/identity.ts";
 import { type Explanation, explain } from "../channel/explain.ts";
 import type { PolicyOptions } from "../channel/policy-options.ts";
-import { channelBytesMax, isChannelName, isPattern } from "../protocol/names.ts";
+import { channel, listOf, pattern, text, user } from "./call-schemas.ts";
 
-const channelRule = `a channel name (words of letters, digits, _ and - joined by dots, ${channelBytesMax} bytes at most)`;
-const patternRule = "a pattern (words joined by dots, where * is any word and a last > the rest)";
-const patternsRule = "a list of 1000 patterns at most";
-const userRule = "a user's id (a text that is not empty, or a whole number)";
-const roleRule = "a text of 1 to 200 characters";
-
-const patterns = () =>
-  z.array(z.string(patternRule).refine(isPattern, patternRule), patternsRule).max(1000, patternsRule).optional();
+const patterns = () => listOf(pattern(), "patterns").optional();
 
 export const explainInput = z.strictObject(
   {
     action: z.enum(["subscribe", "publish"], "subscribe or publish").describe("What is to be done."),
-    channel: z.string(channelRule).refine(isChannelName, channelRule).describe("On which channel."),
-    user: z
-      .union([z.string().min(1), z.int()], userRule)
-      .optional()
-      .describe("Who asks; anonymous where it is not given."),
-    role: z.string(roleRule).min(1, roleRule).max(200, roleRule).optional().describe("`user` where it is not given."),
+    channel: channel().describe("On which channel."),
+    user: user().optional().describe("Who asks; anonymous where it is not given."),
+    role: text(200).optional().describe("`user` where it is not given."),
     channels: patterns().describe("The `channels` claim of the user's token."),
     publish: patterns().describe("The `publish` claim of the user's token."),
     lent: patterns().describe("The patterns of a subscribe token that comes with the request."),

@@ -7,6 +7,7 @@
  * process.
  */
 import type { AnswerRecord, Bus, CommandRecord } from "../bus/bus.ts";
+import { taskOf } from "./call-table.ts";
 import { CallError } from "./calls.ts";
 import {
   type Command,
@@ -66,10 +67,13 @@ export class Gathering {
     if (body.length > bodyBytesMax)
       return fail(
         "too_large",
-        `cannot ${command.name}: all it names must fit ${bodyBytesMax} bytes, got ${body.length}`,
+        `cannot ${taskOf(command.name)}: all it names must fit ${bodyBytesMax} bytes, got ${body.length}`,
       );
     if (this.#pending.size >= pendingMax)
-      return fail("unavailable", `cannot ${command.name}: ${pendingMax} calls wait for answers already. Try again.`);
+      return fail(
+        "unavailable",
+        `cannot ${taskOf(command.name)}: ${pendingMax} calls wait for answers already. Try again.`,
+      );
     this.#commands += 1;
     const id = this.#commands;
     return new Promise((resolve, reject) => {
@@ -155,6 +159,6 @@ export class Gathering {
 const fail = (code: "too_large" | "unavailable", message: string): Promise<never> =>
   Promise.reject(new CallError(code, message));
 const refused = (name: CommandName): CallError =>
-  new CallError("unavailable", `cannot ${name}: the log is away, or what waits for it is full. Try again.`);
+  new CallError("unavailable", `cannot ${taskOf(name)}: the log is away, or what waits for it is full. Try again.`);
 const silence = (name: CommandName): CallError =>
-  new CallError("unavailable", `cannot ${name} in time: the log is away. It may still be carried out.`);
+  new CallError("unavailable", `cannot ${taskOf(name)} in time: the log is away. It may still be carried out.`);

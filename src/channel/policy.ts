@@ -13,7 +13,7 @@ import type { Authorize, PolicyOptions } from "./policy-options.ts";
 export type Rule = string;
 
 export interface Policy {
-  /** The most specific pattern that matches: the policy's name in metrics. */
+  /** The most specific pattern that matches, `none` where none does. */
   readonly name: string;
   readonly subscribe: readonly Rule[];
   readonly publish: readonly Rule[];

@@ -2,7 +2,7 @@
  * Who is in each channel with presence, built from the join and leave records of the log.
  *
  * Members are users: the first connection of a user joins, the last one leaves; an anonymous connection is a member of
- * its own. The grace after a lost connection is a leave record that is written late, see `Subscriptions`: whoever comes
+ * its own. The grace after a lost connection is a leave record that is written late, see `Memberships`: whoever comes
  * back meanwhile was never gone.
  *
  * The rule: whatever the log lost, it can be told anew. A node's roll, its joins between `roll_begun` and `roll_ended`,
@@ -10,6 +10,7 @@
  */
 import type { Member, MembershipRecord, NodeRecord, RollRecord } from "../bus/bus.ts";
 import { shardOf } from "../bus/shard-of.ts";
+import { nodeOfSession } from "../connection/connections.ts";
 
 interface Presence {
   readonly member: Member;
@@ -36,7 +37,9 @@ export class Members {
   apply(record: RollRecord, changed: (change: MembershipRecord) => void): void {
     switch (record.kind) {
       case "join":
-        this.#unconfirmed.get(rollOf(nodeOf(record.session), this.shardOf(record.channel)))?.delete(placeOf(record));
+        this.#unconfirmed
+          .get(rollOf(nodeOfSession(record.session), this.shardOf(record.channel)))
+          ?.delete(placeOf(record));
         if (this.#join(record)) changed(record);
         return;
       case "leave":
@@ -104,7 +107,7 @@ export class Members {
   /** The leaves that take everyone of a node away, from the channels of a shard. Linear in all members. */
   #leavesOf({ node, shard = 0 }: NodeRecord): MembershipRecord[] {
     return this.all()
-      .filter(({ channel, session }) => nodeOf(session) === node && this.shardOf(channel) === shard)
+      .filter(({ channel, session }) => nodeOfSession(session) === node && this.shardOf(channel) === shard)
       .map((join) => ({ ...join, kind: "leave" }));
   }
 
@@ -139,15 +142,13 @@ export class Members {
   }
 
   #count(session: string, more: 1 | -1): void {
-    const node = nodeOf(session);
+    const node = nodeOfSession(session);
     const count = (this.#connectionsByNode.get(node) ?? 0) + more;
     if (count === 0) this.#connectionsByNode.delete(node);
     else this.#connectionsByNode.set(node, count);
   }
 }
 
-/** A session begins with its node's incarnation and a dot. */
-const nodeOf = (session: string): string => session.slice(0, session.lastIndexOf("."));
 const rollOf = (node: string, shard = 0): string => `${shard} ${node}`;
 const placeOf = ({ channel, session }: MembershipRecord): string => `${channel} ${session}`;
 const memberKey = (member: Member): string =>

@@ -73,22 +73,19 @@ export class Subscriptions {
 
   /** Subscribes and replies. `grant` is what the subscribe token of the request allows. */
   subscribe(connection: Connection, request: Subscribe, grant?: SubscriptionGrant): Refusal | undefined {
-    const { channel } = request;
     if (grant !== undefined && this.#grants.isRevoked(grant)) return refusal("invalid_token"); // while it had to wait
-    const reason = refuseSubscriber(connection, channel, this.#parts.policies.of(channel), grant?.channels);
-    if (reason !== undefined) return refusal(reason, `Not allowed to subscribe to channel ${channel}`);
-    return this.#subscribe(connection, request, grant);
+    return this.refusalOf(connection, request, grant) ?? this.#subscribe(connection, request, grant);
   }
 
   /** By the server's will, whatever the rules say. True where the connection was not subscribed, and is now. */
   subscribeByServer(connection: Connection, channel: string): boolean {
     if (!connection.isOpen) return false;
-    if (this.#isSubscribed(connection, channel)) {
+    if (this.has(connection, channel)) {
       this.#grants.lend(connection, channel, serverGrant);
       return false;
     }
     const request = { ...bareSubscribe, channel };
-    return this.#subscribe(connection, request, serverGrant) === undefined && this.#isSubscribed(connection, channel);
+    return this.#subscribe(connection, request, serverGrant) === undefined && this.has(connection, channel);
   }
 
   #subscribe(connection: Connection, request: Subscribe, grant: Grant | undefined): Refusal | undefined {
@@ -135,8 +132,9 @@ export class Subscriptions {
     return reason && refusal(reason, `Not allowed to subscribe to channel ${channel}`);
   }
 
-  has(connection: Connection, channel: string): boolean {
-    return connection.socket?.isSubscribed(topicOf(channel, connection.format)) ?? false;
+  /** The connection is subscribed to `channel`. */
+  has({ socket, format }: Connection, channel: string): boolean {
+    return socket?.isSubscribed(topicOf(channel, format)) ?? false;
   }
 
   /** True where the client has read further in the log than this node: it comes from one that is ahead. */
@@ -159,7 +157,7 @@ export class Subscriptions {
 
   /** True where the connection was subscribed. */
   unsubscribeByServer(connection: Connection, channel: string): boolean {
-    if (!connection.isOpen || !this.#isSubscribed(connection, channel)) return false;
+    if (!connection.isOpen || !this.has(connection, channel)) return false;
     this.unsubscribe(connection, { action: "unsubscribe", channel, id: undefined });
     return true;
   }
@@ -209,10 +207,6 @@ export class Subscriptions {
     const entries = missed ?? history.latest(channel, request.history);
     counters.replayed += entries.length;
     return { position: history.position(channel), recovered: since && missed !== undefined, entries };
-  }
-
-  #isSubscribed({ socket, format }: Connection, channel: string): boolean {
-    return socket?.isSubscribed(topicOf(channel, format)) ?? false;
   }
 
   #leave(connection: Connection, channel: string): void {

@@ -4,6 +4,7 @@
  * The key comes from a file or from the environment, never from an argument: arguments are in the process list.
  */
 import { readFileSync } from "node:fs";
+import { type CallName, taskOf } from "../calls/call-table.ts";
 import { clientApiKey, processEnvironment } from "../config/environment.ts";
 import { UsageError } from "./arguments.ts";
 import { printable } from "./output.ts";
@@ -20,12 +21,12 @@ const urlDefault = "http://127.0.0.1:9502";
 const answerMs = 30_000;
 
 export class ApiClient {
-  readonly #command: string;
+  readonly #command: CallName;
   readonly #url: URL;
   readonly #key: string | undefined;
 
   /** Throws a `UsageError` for a URL that is none, or a file that cannot be read. */
-  constructor(command: string, { url = urlDefault, "key-file": keyFile }: ApiFlagValues) {
+  constructor(command: CallName, { url = urlDefault, "key-file": keyFile }: ApiFlagValues) {
     this.#command = command;
     const isUrl = URL.canParse(url) && /^https?:$/.test(new URL(url).protocol);
     if (!isUrl) throw new UsageError(`--url must be an http:// or https:// URL, got ${JSON.stringify(url)}`, command);
@@ -56,7 +57,7 @@ export class ApiClient {
       status = response.status;
       text = await response.text();
     } catch (error) {
-      throw new Error(`cannot ${this.#command}: ${reached(error, origin)}`, { cause: error });
+      throw new Error(`cannot ${taskOf(this.#command)}: ${reached(error, origin)}`, { cause: error });
     }
     const { result, error } = parsed(text);
     if (status === 200 && result !== undefined) return result;
@@ -65,13 +66,13 @@ export class ApiClient {
 
   #failure(status: number, message: string | undefined): string {
     if (message === undefined)
-      return `cannot ${this.#command}: ${this.#url.origin} answered ${status} and is no Tidegate admin port`;
+      return `cannot ${taskOf(this.#command)}: ${this.#url.origin} answered ${status} and is no Tidegate admin port`;
     const said = printable(message);
     if (status === 401) {
       const which = this.#key === undefined ? "give one in TIDEGATE_API_KEY or by --key-file" : "see api.keys there";
-      return `cannot ${this.#command}: ${said}; ${which}`;
+      return `cannot ${taskOf(this.#command)}: ${said}; ${which}`;
     }
-    return said.startsWith("cannot ") ? said : `cannot ${this.#command}: ${said}`;
+    return said.startsWith("cannot ") ? said : `cannot ${taskOf(this.#command)}: ${said}`;
   }
 }
 

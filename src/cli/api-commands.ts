@@ -7,7 +7,7 @@ import type { ConnectionInfo, Info, Page, WebhookInfo } from "../calls/calls.ts"
 import { isChannelName } from "../protocol/names.ts";
 import { ApiClient, apiFlags } from "./api-client.ts";
 import { parseArguments, UsageError } from "./arguments.ts";
-import { complain, endWithReader, print, printable } from "./output.ts";
+import { complain, counted, endWithReader, print, printable } from "./output.ts";
 
 /** Publishes one message. */
 export async function publish(args: readonly string[]): Promise<void> {
@@ -111,8 +111,6 @@ function numberOf(flag: string, text: string | undefined): number | undefined {
 function warnOfPart(isPartial: boolean): void {
   if (isPartial) complain("warning: a node did not answer in time, and what it has is missing");
 }
-
-const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
 /** `3 d 4 h`, `5 h 6 min`, `7 min`, `8 s`. */
 function uptime(seconds: number): string {

@@ -3,7 +3,6 @@
  *
  * The rule: what cannot be looked at is a finding too. Nothing is changed.
  */
-
 import { ConfigError } from "../config/config-error.ts";
 import type { Config } from "../config/config-schema.ts";
 import { packagedConfigFile } from "../config/load-config.ts";
@@ -13,7 +12,7 @@ import { examineDescriptors, examinePorts, examineReceiveBuffers } from "./docto
 import { examineRedis } from "./doctor-redis.ts";
 import type { Finding, Status } from "./finding.ts";
 import { inspect } from "./inspect.ts";
-import { endWithReader, print, printable } from "./output.ts";
+import { counted, endWithReader, print, printable } from "./output.ts";
 
 const grammar = { command: "doctor", flags: { config: "value", json: "switch" }, operands: [] } as const;
 
@@ -58,5 +57,3 @@ function linesOf(findings: readonly Finding[]): string[] {
     printable(`${status.toUpperCase().padEnd(7)}  ${subject.padEnd(width)}  ${text}`),
   );
 }
-
-const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;

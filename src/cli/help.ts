@@ -72,8 +72,8 @@ Options:
   ${configFlag}
   --host ADDRESS      the address clients connect to (0.0.0.0)
   --port PORT         the port clients connect to (9501; 0: any free one)
-  --admin-host ADDRESS  the address of metrics and health (127.0.0.1)
-  --admin-port PORT   the port of metrics and health (9502; 0: any free one)
+  --admin-host ADDRESS  the address of the console, the server API and metrics (127.0.0.1)
+  --admin-port PORT   the port of the console, the server API and metrics (9502; 0: any free one)
   --workers N         share the connections between N processes; auto: one for each core (0: this process alone)
   --redis URL         share channels with other nodes through Redis: redis://host:6379
   --log-level LEVEL   trace, debug, info, warn, error, fatal or silent (info)

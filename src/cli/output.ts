@@ -14,6 +14,9 @@ export function complain(text: string): void {
   process.stderr.write(`tidegate: ${text}\n`);
 }
 
+/** `1 node`, `2 nodes`. */
+export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
 /** Ends the process without a word once nobody reads its output: `tidegate tail … | head -1`. */
 export function endWithReader(): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {

@@ -69,6 +69,8 @@ export interface PresenceChange {
 export interface Acknowledgement extends Partial<StreamPosition> {
   readonly channel: string;
   readonly recipients_count: number;
+  /** Only those on the publisher's node are counted: there may be more on others. */
+  readonly recipients_exact?: false;
   /** It had been published before, and was not delivered again. */
   readonly duplicate?: true;
 }

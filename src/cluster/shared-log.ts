@@ -2,7 +2,7 @@
  * The log of all workers, held by their supervisor: the bus as configured, the hub that hands it on, what a new worker
  * is filled with, and the workers' numbers.
  */
-import type { AnswerRecord, Apply, Bus, CommandRecord } from "../bus/bus.ts";
+import { type AnswerRecord, type Apply, type Bus, type CommandRecord, nodesMax } from "../bus/bus.ts";
 import type { BusFigures, BusStatus } from "../bus/bus-status.ts";
 import { MemoryBus } from "../bus/memory-bus.ts";
 import { RedisBus } from "../bus/redis-bus.ts";
@@ -14,7 +14,6 @@ import { Policies } from "../channel/policy.ts";
 import type { Members } from "../channel/presence.ts";
 import { systemClock } from "../clock/clock.ts";
 import type { Config } from "../config/config-schema.ts";
-import { nodesMax } from "../connection/slots.ts";
 import { createWebhooks, knownNodes, type WebhookHolder, watchLog } from "../gateway/node-webhooks.ts";
 import type { Log } from "../log/log.ts";
 import { deferred } from "./deferred.ts";

@@ -6,7 +6,7 @@
  */
 import { z } from "zod";
 import { algorithms, type KeyOptions } from "../auth/auth-options.ts";
-import { httpUrlOrEmpty, isLongEnough, mapRule, names, secret, text, trueOrFalse, wholeNumber } from "./values.ts";
+import { httpUrlOrEmpty, mapRule, names, secret, secretOrEmpty, text, trueOrFalse, wholeNumber } from "./values.ts";
 
 /** The section as the file writes it. */
 export const authSchema = z
@@ -15,7 +15,7 @@ export const authSchema = z
       required: trueOrFalse
         .default(false)
         .describe("Refuse handshakes without a valid token (401). Otherwise clients may connect as anonymous."),
-      secret: secret("empty, or a secret of at least 32 bytes", (value) => value === "" || isLongEnough(value))
+      secret: secretOrEmpty
         .default("")
         .describe(
           "The secret that tokens are signed with, at least 32 bytes: short for one entry of keys. Better given by the " +
@@ -60,9 +60,7 @@ function keySchema() {
           .optional()
           .describe("The kid header of its tokens. Without one the key is tried for every token of its algorithm."),
         algorithm: z.enum(algorithms, algorithms.join(", ")).describe("The only algorithm that this key is used with."),
-        secret: secret("a secret of at least 32 bytes", isLongEnough)
-          .optional()
-          .describe("The shared secret of an HS algorithm, at least 32 bytes."),
+        secret: secret.optional().describe("The shared secret of an HS algorithm, at least 32 bytes."),
         secretFile: text.min(1, "the name of a file").optional().describe("A file that holds the secret."),
         publicKeyFile: text
           .min(1, "the name of a file")

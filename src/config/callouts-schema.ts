@@ -3,11 +3,10 @@
  * policy), and the hooks of a module (the `hooks` section).
  */
 import { z } from "zod";
-import { isLongEnough, mapRule, oneOrMore, text, wholeNumber } from "./values.ts";
+import { mapRule, oneOrMore, secretOrEmpty, text, wholeNumber } from "./values.ts";
 
 const urlRule = "an http:// or https:// URL without a user or password, or empty";
 const eventsRule = "subscribe or publish, one or a list";
-const secretRule = "empty, or a secret of at least 32 bytes";
 
 const url = z.string(urlRule).refine(isBackend, urlRule);
 
@@ -45,9 +44,7 @@ export const calloutsSchema = z
         )
         .prefault({})
         .describe("A backend that must agree to each connection, and to each later authenticate."),
-      secret: z
-        .string(secretRule)
-        .refine((value) => value === "" || isLongEnough(value), secretRule)
+      secret: secretOrEmpty
         .default("")
         .describe(
           "Signs every question (header Tidegate-Signature), at least 32 bytes. Empty: unsigned. Better given as " +

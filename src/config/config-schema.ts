@@ -6,6 +6,7 @@
  */
 
 import { z } from "zod";
+import { logFormats, logLevels } from "../log/log.ts";
 import { apiSchema } from "./api-schema.ts";
 import { authSchema } from "./auth-schema.ts";
 import { calloutsSchema, hooksSchema } from "./callouts-schema.ts";
@@ -176,14 +177,11 @@ export const configSchema = z.strictObject(
       .strictObject(
         {
           level: z
-            .enum(
-              ["trace", "debug", "info", "warn", "error", "fatal", "silent"],
-              "trace, debug, info, warn, error, fatal or silent",
-            )
+            .enum(logLevels, "trace, debug, info, warn, error, fatal or silent")
             .default("info")
             .describe("The least level that is written: trace, debug, info, warn, error, fatal or silent."),
           format: z
-            .enum(["auto", "json", "pretty"], "auto, json or pretty")
+            .enum(logFormats, "auto, json or pretty")
             .default("auto")
             .describe("json: one object a line. pretty: for people. auto: pretty on a terminal, else json."),
         },

@@ -30,9 +30,11 @@ export const trueOrFalse: z.ZodBoolean = z.boolean("true or false");
 export const text: z.ZodString = z.string("a text");
 export const names = oneOrMore(z.string("a text").min(1, "a text that is not empty"), "a text or a list of texts");
 
-export function secret(rule: string, isRight: (value: string) => boolean): z.ZodString {
-  return z.string(rule).refine(isRight, rule);
-}
+const secretRule = "a secret of at least 32 bytes";
+export const secret: z.ZodString = z.string(secretRule).refine(isLongEnough, secretRule);
+export const secretOrEmpty: z.ZodString = z
+  .string(`empty, or ${secretRule}`)
+  .refine((value) => value === "" || isLongEnough(value), `empty, or ${secretRule}`);
 
 const hostRule = "an IP address or a host name";
 export const host: z.ZodString = z
@@ -82,6 +84,6 @@ function isHttpUrlOrEmpty(value: string): boolean {
 }
 
 /** RFC 7518, section 3.2, asks for a key as long as the hash: 32 bytes for the shortest. */
-export function isLongEnough(value: string): boolean {
+function isLongEnough(value: string): boolean {
   return Buffer.byteLength(value) >= 32;
 }

@@ -12,7 +12,7 @@ import { connectionId, generationsMax, Slots, slotOf } from "./slots.ts";
 
 /** Who this process is among the nodes. */
 export interface NodeIdentity {
-  /** Its number, 0 to 2047, unique while it lives; it may change where it was lost. */
+  /** Its number, below `nodesMax`, unique while it lives; it may change where it was lost. */
   readonly node: number;
   /** The name of this life of it: ids start again with a process, sessions do not. */
   readonly incarnation: string;
@@ -136,3 +136,6 @@ export class Connections {
     else if (found instanceof Set && found.delete(connection) && found.size === 0) this.#byUser.delete(userId);
   }
 }
+
+/** The incarnation of the process that a session is of. */
+export const nodeOfSession = (session: string): string => session.slice(0, session.lastIndexOf("."));

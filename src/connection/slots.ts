@@ -60,10 +60,9 @@ export class Slots {
   }
 }
 
-/** 21 bits of slot + 21 bits of generation + 11 bits of node = 53 bits, the integers that JSON numbers hold exactly. */
+/** 21 bits of slot + 21 bits of generation + 11 bits of node (`nodesMax`) = 53 bits, the integers that JSON numbers hold exactly. */
 export const slotsMax = 2 ** 21;
 export const generationsMax = 2 ** 21;
-export const nodesMax = 2 ** 11;
 
 /** The id shown to people: unique in the cluster, and until a slot has had 2,097,152 owners. */
 export function connectionId(node: number, generation: number, slot: number): number {

@@ -1,40 +1,16 @@
 /**
- * The console's document: all that is there before a script runs. What varies stands in `data-` attributes.
+ * The console's document: all that is there before a script runs.
  *
  * The rule: it holds nothing of the gateway but its version and its public port; whatever needs an API key comes through
  * the server API.
  */
+
+import { escapeHtml } from "../text/escape-html.ts";
 import { channels, code, connections, overview, playground } from "./console-views.ts";
-import { escapeHtml, icon, waves } from "./page-parts.ts";
+import { type Page, pageHead, waves } from "./page-parts.ts";
 
-export interface ConsolePageOptions {
-  /** The port that clients connect to, on the host that the page came from. */
-  readonly publicPort: number;
-  /** That port speaks TLS. */
-  readonly tls: boolean;
-  readonly version: string;
-  /** Paths of what the page loads. */
-  readonly styles: readonly string[];
-  readonly scripts: readonly string[];
-  readonly modules: readonly string[];
-  readonly main: string;
-}
-
-export function consolePage(options: ConsolePageOptions): string {
-  const { publicPort, tls, version, styles, scripts, modules, main } = options;
-  return `<!doctype html>
-<html lang="en" data-public-port="${publicPort}" data-tls="${tls}">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>Tidegate</title>
-<link rel="icon" href="${icon}">
-${styles.map((path) => `<link rel="stylesheet" href="${path}">`).join("\n")}
-${modules.map((path) => `<link rel="modulepreload" href="${path}">`).join("\n")}
-${scripts.map((path) => `<script src="${path}" defer></script>`).join("\n")}
-<script type="module" src="${main}"></script>
-</head>
+export function consolePage(page: Page): string {
+  return `${pageHead("Tidegate", page)}
 <body>
 <a class="skip" href="#main">Skip to the content</a>
 <header>
@@ -57,7 +33,7 @@ ${playground}
 ${code}
 </main>
 <footer>
-  <span>Tidegate ${escapeHtml(version)}</span>
+  <span>Tidegate ${escapeHtml(page.version)}</span>
   <span><a href="/api">Server API</a> · <a href="/metrics">Metrics</a> · <a href="/console/uplot-license.txt">Charts by uPlot</a></span>
   <button id="forget-key" type="button" class="quiet" hidden>Forget the API key</button>
 </footer>

@@ -1,5 +1,5 @@
 /**
- * The console and the chat page as the admin port serves them: two documents, and what the console's document loads.
+ * The console and the chat page as the admin port serves them: two documents, and what they load.
  *
  * The rule: everything comes from this package, under a policy that lets nothing else in: no inline script or style, no
  * other host, no text that becomes markup (Trusted Types).
@@ -8,20 +8,11 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { chatPage, chatPagePolicy } from "./chat-page.ts";
+import { chatPage } from "./chat-page.ts";
+import { chatStyle } from "./chat-style.ts";
 import { consolePage } from "./console-page.ts";
 import { consoleStyle } from "./console-style.ts";
-import { gatewaySources } from "./page-parts.ts";
-
-/** What a page depends on. */
-export interface PageSetting {
-  /** The name in the page's own URL. */
-  readonly host: string;
-  /** The port that clients connect to, and whether it speaks TLS. */
-  readonly publicPort: number;
-  readonly tls: boolean;
-  readonly version: string;
-}
+import { type PageSetting, pagePolicy } from "./page-parts.ts";
 
 export interface ServedPage {
   readonly contentType: string;
@@ -32,8 +23,8 @@ export interface ServedPage {
 /** The pages for people, and what is loaded by them. */
 export const pagePaths: readonly string[] = ["/", "/chat"];
 
-/** The modules of `page/`, the first of which imports the others. */
-export const pageModules = [
+/** The modules of `page/`: those of the console, the first of which imports the others, and those of the chat page. */
+const consoleModules = [
   "main",
   "api",
   "channels",
@@ -48,17 +39,20 @@ export const pageModules = [
   "snippets",
   "stats-history",
   "table",
-] as const;
+];
+const chatModules = ["chat", "dom", "gateway-url"];
+export const pageModules: readonly string[] = [...new Set([...consoleModules, ...chatModules])];
 
 /** Whether this is the source, run by tsx, or what was built of it. */
 const extension = extname(import.meta.url);
 const modulePath = (name: string): string => `/console/${name}${extension}`;
 
-/** Not of the page itself: the client, for pages elsewhere that begin with the console's code. */
+/** The client, for the chat page, and for pages elsewhere that begin with the console's code. */
 const clientPath = "/tidegate.min.js";
 
 const assets: Readonly<Record<string, () => Promise<ServedPage>>> = {
   "/console/style.css": async () => ({ contentType: "text/css; charset=utf-8", body: consoleStyle }),
+  "/console/chat.css": async () => ({ contentType: "text/css; charset=utf-8", body: chatStyle }),
   "/console/uplot.css": () => packaged("uplot/dist/uPlot.min.css", "text/css; charset=utf-8"),
   "/console/uplot.js": () => packaged("uplot/dist/uPlot.iife.min.js", javascript),
   "/console/uplot-license.txt": () => packaged("uplot/LICENSE", "text/plain; charset=utf-8"),
@@ -69,38 +63,26 @@ export const assetPaths: readonly string[] = Object.keys(assets);
 
 /** What stands at `path`; `undefined` for none of the pages and what they load. Rejects where a file is missing. */
 export async function servedPage(path: string, setting: PageSetting): Promise<ServedPage | undefined> {
-  if (path === "/") return document(consolePage({ ...setting, ...loaded }), consolePolicy(setting));
-  if (path === "/chat") return document(chatPage(setting), chatPagePolicy(setting.host, setting.publicPort));
+  if (path === "/") return document(consolePage({ ...setting, ...loadedByConsole }), setting);
+  if (path === "/chat") return document(chatPage({ ...setting, ...loadedByChat }), setting);
   return Object.hasOwn(assets, path) ? assets[path]!() : undefined;
 }
 
 const javascript = "text/javascript; charset=utf-8";
 
-const loaded = {
+const loadedByConsole = {
   styles: ["/console/uplot.css", "/console/style.css"],
   scripts: ["/console/uplot.js"],
-  modules: pageModules.map(modulePath),
-  main: modulePath(pageModules[0]),
+  modules: consoleModules.map(modulePath),
+};
+const loadedByChat = {
+  styles: ["/console/chat.css"],
+  scripts: [clientPath],
+  modules: chatModules.map(modulePath),
 };
 
-/** The `Content-Security-Policy` of the console. */
-function consolePolicy({ host, publicPort }: PageSetting): string {
-  return [
-    "default-src 'none'",
-    "script-src 'self'",
-    "style-src 'self'",
-    `connect-src 'self' ${gatewaySources(host, publicPort)}`,
-    "img-src data:",
-    "require-trusted-types-for 'script'",
-    "trusted-types 'none'",
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-  ].join("; ");
-}
-
-function document(body: string, policy: string): ServedPage {
-  const headers = { "Content-Security-Policy": policy, "X-Frame-Options": "DENY" };
+function document(body: string, setting: PageSetting): ServedPage {
+  const headers = { "Content-Security-Policy": pagePolicy(setting), "X-Frame-Options": "DENY" };
   return { contentType: "text/html; charset=utf-8", body, headers };
 }
 

@@ -3,6 +3,7 @@ import { type AdminServer, startAdmin } from "../admin/admin-server.ts";
 import type { ApiOptions } from "../admin/api-server.ts";
 import { isLoopback } from "../admin/host-check.ts";
 import { loadApiKeys } from "../auth/api-keys.ts";
+import type { CallServices } from "../calls/call-table.ts";
 import type { Calls } from "../calls/calls.ts";
 import { explainCall } from "../calls/explain-call.ts";
 import { issueToken } from "../calls/issue-token.ts";
@@ -45,10 +46,8 @@ export async function openAdminPort(config: Config, parts: AdminParts): Promise<
 export const outsiders = { linesPerSecond: 10 };
 
 /** Says in the log, once, where there are no keys. */
-function apiOptions(
-  { adminHost, api, auth, channels, depthMax }: Config,
-  { calls, apiCounters, log }: AdminParts,
-): ApiOptions {
+function apiOptions(config: Config, { calls, apiCounters, log }: AdminParts): ApiOptions {
+  const { adminHost, api } = config;
   const keys = loadApiKeys(api.keys);
   if (keys.count === 0) {
     const isOpen = adminHost !== "localhost" && !isLoopback(adminHost);
@@ -57,10 +56,15 @@ function apiOptions(
   return {
     ...api,
     keys,
-    calls,
-    issueToken: (call) => issueToken(auth, call),
-    explain: (call) => explainCall(channels, call),
-    depthMax,
+    ...callServices(config, calls),
+    depthMax: config.depthMax,
     counters: apiCounters,
   };
 }
+
+/** What carries calls out, by the configuration of this process. */
+export const callServices = ({ auth, channels }: Config, calls: Calls): CallServices => ({
+  calls,
+  issueToken: (call) => issueToken(auth, call),
+  explain: (call) => explainCall(channels, call),
+});

@@ -7,7 +7,7 @@
  */
 import type { z } from "zod";
 import { CallRunner } from "../calls/call-runner.ts";
-import type { TokenCall } from "../calls/call-table.ts";
+import { taskOf } from "../calls/call-table.ts";
 import {
   type Affected,
   CallError,
@@ -18,14 +18,13 @@ import {
   type PublishCall,
   type Published,
 } from "../calls/calls.ts";
-import { type ExplainCall, explainCall } from "../calls/explain-call.ts";
-import { issueToken } from "../calls/issue-token.ts";
 import { ConfigError } from "../config/config-error.ts";
 import type { configSchema } from "../config/config-schema.ts";
 import { loadConfig } from "../config/load-config.ts";
 import type { Hooks } from "../guard/hooks.ts";
 import { createLog, type Log } from "../log/log.ts";
 import { hookNames } from "../metrics/guard-counters.ts";
+import { callServices } from "./admin-port.ts";
 import type { Gateway } from "./gateway.ts";
 import { startGateway } from "./start-gateway.ts";
 
@@ -68,12 +67,8 @@ export function createGateway(options: GatewayOptions = {}): EmbeddedGateway {
   };
   /** Checks the call as if it had come by HTTP, and carries it out. */
   const run = async <T>(name: "publish" | "disconnect" | "connections", call: unknown): Promise<T> => {
-    const doors = {
-      calls: opened(name).calls,
-      issueToken: (wanted: TokenCall) => issueToken(config.auth, wanted),
-      explain: (asked: ExplainCall) => explainCall(config.channels, asked),
-    };
-    const runner = new CallRunner(doors, { ...config, ...config.api }, log);
+    const services = callServices(config, opened(taskOf(name)).calls);
+    const runner = new CallRunner(services, { ...config, ...config.api }, log);
     try {
       return (await runner.run(name, call)) as T;
     } catch (error) {

@@ -18,7 +18,7 @@ export async function loadHooks(file: string): Promise<Hooks> {
 }
 
 /** The hooks among what `given` has. Throws where one is no function, and where there is none. */
-export function checkedHooks(given: Readonly<Record<string, unknown>>, source: string): Hooks {
+function checkedHooks(given: Readonly<Record<string, unknown>>, source: string): Hooks {
   const named = hookNames.filter((name) => given[name] !== undefined);
   for (const name of named) {
     if (typeof given[name] !== "function")

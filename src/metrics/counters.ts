@@ -46,6 +46,6 @@ export class Counters {
 export const handshakeStatuses = ["101", "400", "401", "403", "404", "426", "429", "503"] as const;
 export type HandshakeStatus = (typeof handshakeStatuses)[number];
 
-function zeros<K extends string>(keys: readonly K[]): Record<K, number> {
+export function zeros<K extends string>(keys: readonly K[]): Record<K, number> {
   return Object.fromEntries(keys.map((key) => [key, 0])) as Record<K, number>;
 }

@@ -28,7 +28,7 @@ export const errorCodes = Object.keys(errorTexts) as readonly ErrorCode[];
 
 /**
  * WebSocket close codes. 4000-4499 ask the client to reconnect with backoff, 4500-4999 tell it not to come back
- * unchanged.
+ * unchanged. `invalid_token` and `connection_limit` are kept free: both are refused before the upgrade.
  */
 export const closeCodes = {
   going_away: 1001,

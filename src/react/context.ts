@@ -7,11 +7,11 @@ const ClientContext = createContext<Client | undefined>(undefined);
 export interface TidegateProviderProps {
   readonly children?: ReactNode;
   /** The gateway's address; a client of its own connects to it while the provider is mounted. */
-  readonly url?: string;
+  readonly url?: string | undefined;
   /** Of that client. Read once for each `url`. */
-  readonly options?: ClientOptions;
+  readonly options?: ClientOptions | undefined;
   /** Instead of `url`: a client that the program made, and connects and disconnects itself. */
-  readonly client?: Client;
+  readonly client?: Client | undefined;
 }
 
 /** Gives the components below it a client. Throws where it has neither `url` nor `client`. */

@@ -3,7 +3,14 @@
  * strict mode leaves nothing behind.
  */
 import { useCallback, useEffect, useRef, useState } from "react";
-import type { Acknowledgement, Message, PublishOptions, SubscribeOptions, TidegateError } from "../client/index.ts";
+import type {
+  Acknowledgement,
+  Member,
+  Message,
+  PublishOptions,
+  SubscribeOptions,
+  TidegateError,
+} from "../client/index.ts";
 import { useClient } from "./context.ts";
 
 export interface UseChannelOptions<Value> extends SubscribeOptions {
@@ -19,7 +26,10 @@ export type ListedMessage<Value> = Message<Value> & { readonly key: number };
 export interface UsedChannel<Value> {
   /** Oldest first. */
   readonly messages: readonly ListedMessage<Value>[];
+  /** The connection is there, and the channel subscribed. */
   readonly isSubscribed: boolean;
+  /** Who is there; with the option `presence`. */
+  readonly members: readonly Member[];
   /** Times that messages may have been missed. */
   readonly gaps: number;
   /** Why the subscription is over. */
@@ -31,7 +41,7 @@ interface State<Value> extends Omit<UsedChannel<Value>, "publish"> {
   readonly count: number;
 }
 
-const nothing = { messages: [], isSubscribed: false, gaps: 0, error: undefined, count: 0 };
+const nothing = { messages: [], isSubscribed: false, members: [], gaps: 0, error: undefined, count: 0 };
 
 /** Subscribes while mounted. `history`, `presence` and `token` are those of the first render with this `channel`. */
 export function useChannel<Value = unknown>(
@@ -55,11 +65,12 @@ export function useChannel<Value = unknown>(
         latest.current.onMessage?.(message);
         const { keep = 100 } = latest.current;
         change(({ messages, count }) => ({
-          messages: [...messages, { ...message, key: count }].slice(-keep),
+          messages: [...messages, { ...message, key: count }].slice(Math.max(0, messages.length + 1 - keep)),
           count: count + 1,
         }));
       }),
       held.on("subscribed", () => change(() => ({ isSubscribed: true }))),
+      held.on("members", (members) => change(() => ({ members }))),
       held.on("gap", () => change(({ gaps }) => ({ gaps: gaps + 1 }))),
       held.on("end", (error) => change(() => ({ isSubscribed: false, error }))),
       client.on("close", () => change(() => ({ isSubscribed: false }))),

@@ -32,15 +32,7 @@ interface Native {
   readonly DISABLED: CompressOptions;
   readonly SHARED_COMPRESSOR: CompressOptions;
   readonly SHARED_DECOMPRESSOR: CompressOptions;
-  readonly DEDICATED_COMPRESSOR: CompressOptions;
-  readonly DEDICATED_COMPRESSOR_3KB: CompressOptions;
   readonly DEDICATED_COMPRESSOR_4KB: CompressOptions;
-  readonly DEDICATED_COMPRESSOR_8KB: CompressOptions;
-  readonly DEDICATED_COMPRESSOR_16KB: CompressOptions;
-  readonly DEDICATED_COMPRESSOR_32KB: CompressOptions;
-  readonly DEDICATED_COMPRESSOR_64KB: CompressOptions;
-  readonly DEDICATED_COMPRESSOR_128KB: CompressOptions;
-  readonly DEDICATED_COMPRESSOR_256KB: CompressOptions;
   readonly DEDICATED_DECOMPRESSOR: CompressOptions;
 }
 
@@ -53,15 +45,7 @@ export const {
   DISABLED,
   SHARED_COMPRESSOR,
   SHARED_DECOMPRESSOR,
-  DEDICATED_COMPRESSOR,
-  DEDICATED_COMPRESSOR_3KB,
   DEDICATED_COMPRESSOR_4KB,
-  DEDICATED_COMPRESSOR_8KB,
-  DEDICATED_COMPRESSOR_16KB,
-  DEDICATED_COMPRESSOR_32KB,
-  DEDICATED_COMPRESSOR_64KB,
-  DEDICATED_COMPRESSOR_128KB,
-  DEDICATED_COMPRESSOR_256KB,
   DEDICATED_DECOMPRESSOR,
 } = uWebSockets as unknown as Native;
 

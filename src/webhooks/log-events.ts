@@ -16,6 +16,7 @@ import {
 } from "../bus/bus.ts";
 import type { Idempotency } from "../channel/idempotency.ts";
 import { Members } from "../channel/presence.ts";
+import { nodeOfSession } from "../connection/connections.ts";
 import type { StreamPosition } from "../protocol/messages.ts";
 import { createEvent, type EventSink, sharedId, unixTime } from "./event.ts";
 import type { EventName } from "./webhook-options.ts";
@@ -94,7 +95,7 @@ export class LogEvents {
   /** True for what stands in the roll of another node. */
   #isToldAgain(record: RollRecord): boolean {
     if (record.kind === "roll_call") return false;
-    const node = "session" in record ? nodeOf(record.session) : record.node;
+    const node = "session" in record ? nodeOfSession(record.session) : record.node;
     if (this.#options.isOwn(node)) return false;
     const roll = `${"channel" in record ? this.#occupants.shardOf(record.channel) : (record.shard ?? 0)} ${node}`;
     if (record.kind === "roll_begun") this.#rolls.add(roll);
@@ -118,5 +119,3 @@ function isRepeated(
 ): boolean {
   return key !== undefined && keys.find({ channel, userId, key, acceptedAtMs }) !== undefined;
 }
-
-const nodeOf = (session: string): string => session.slice(0, session.lastIndexOf("."));

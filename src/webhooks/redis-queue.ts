@@ -31,7 +31,6 @@ export interface RedisQueueEvents {
 const group = "senders";
 /** One name for all of them: what the last one had under way is the next one's. */
 const consumer = "sender";
-const commandTimeoutMs = 4000;
 /** Events are collected for this long, less a random part of it: nodes that noticed the same do not offer it at once. */
 const collectMs = 40;
 const offeredMax = 500;
@@ -242,7 +241,7 @@ export class RedisQueue implements Queue {
   }
 
   #run<T>(command: (client: RedisClient) => Promise<T>): Promise<T> {
-    return this.#connection.run(command, commandTimeoutMs);
+    return this.#connection.run(command);
   }
 }
 

@@ -9,6 +9,7 @@ import { RedisConnection } from "../bus/redis-connection.ts";
 import type { RedisOptions } from "../bus/redis-options.ts";
 import { limited } from "../log/limited-log.ts";
 import type { Log } from "../log/log.ts";
+import { zeros } from "../metrics/counters.ts";
 import { matches } from "../protocol/names.ts";
 import type { EventSink, WebhookEvent } from "./event.ts";
 import { MemoryQueue } from "./memory-queue.ts";
@@ -181,8 +182,4 @@ export class Webhooks implements EventSink {
 
 function concerns(patterns: readonly string[], channel: string | undefined): boolean {
   return channel === undefined || patterns.some((pattern) => pattern === ">" || matches(pattern, channel));
-}
-
-function zeros<K extends string>(keys: readonly K[]): Record<K, number> {
-  return Object.fromEntries(keys.map((key) => [key, 0])) as Record<K, number>;
 }

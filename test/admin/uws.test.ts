@@ -6,7 +6,7 @@ describe("uWebSockets.js behind its one import", () => {
   it("brings every value that its types promise", () => {
     for (const [name, value] of Object.entries(uws)) assert.notEqual(value, undefined, name);
     assert.deepEqual([uws.DISABLED, uws.LIBUS_LISTEN_EXCLUSIVE_PORT], [0, 1]);
-    assert.equal(typeof uws.DEDICATED_COMPRESSOR_3KB, "number");
+    assert.equal(typeof uws.DEDICATED_COMPRESSOR_4KB, "number");
   });
 
   it("takes request headers of 16 KB: room for a token of 8 KB", async () => {

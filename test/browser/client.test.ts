@@ -26,7 +26,7 @@ describe("The client in Chromium", () => {
 
   before(async () => {
     pages.set("/tidegate.min.js", await scriptBuild());
-    pages.set("/react.js", await bundle("test/react/strict-page.jsx", { jsx: "automatic", format: "iife" }));
+    pages.set("/react.js", await bundle("test/react/strict-page.tsx", { jsx: "automatic", format: "iife" }));
     pages.set("/blank.html", blank);
     pages.set("/react.html", `${blank}<script src="react.js"></script>`);
     site = createServer((request, response) => {
@@ -200,12 +200,14 @@ describe("The client in Chromium", () => {
     const hostile = `<img src=x onerror="document.title='owned'">`;
     const name = token({ user_id: "<i>Ann</i>" });
     await page.evaluate(`start(${JSON.stringify(gateway.url)}, { token: ${JSON.stringify(name)} })`);
-    await page.getByText("connected, with <i>Ann</i>").waitFor();
-    await page.locator("input").fill(hostile);
-    await page.locator("input").press("Enter");
+    await page.getByText("connected, 1 here: <i>Ann</i>").waitFor();
+    await page.locator("input:enabled[type=submit]").waitFor();
+    await page.locator("input[name=text]").fill(hostile);
+    await page.locator("input[name=text]").press("Enter");
     await page.locator("p", { hasText: hostile }).waitFor();
     assert.equal(await page.locator("p", { hasText: hostile }).count(), 1);
-    assert.equal(await page.locator("p b").textContent(), "<i>Ann</i>:");
+    assert.equal(await page.locator("p", { hasText: hostile }).textContent(), `<i>Ann</i>: ${hostile}`);
+    assert.equal(await page.locator("input[name=text]").inputValue(), "");
     assert.equal(await page.locator("img, i").count(), 0);
     await fetch(`${gateway.adminUrl}/api/v1/publish`, {
       method: "POST",

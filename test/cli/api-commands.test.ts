@@ -104,10 +104,13 @@ describe("the commands that speak to a running gateway", { concurrency: 4 }, () 
     assert.equal(none.status, 1);
     assert.match(
       none.stderr,
-      /^tidegate: cannot info: An API key is needed.*; give one in TIDEGATE_API_KEY or by --key-file\n$/,
+      /^tidegate: cannot tell info: An API key is needed.*; give one in TIDEGATE_API_KEY or by --key-file\n$/,
     );
     const wrong = await run(t, ["info", "--url", api.url], { TIDEGATE_API_KEY: "hunter2hunter2hunter2" });
-    assert.match(wrong.stderr, /^tidegate: cannot info: The API key is not one of api\.keys; see api\.keys there\n$/);
+    assert.match(
+      wrong.stderr,
+      /^tidegate: cannot tell info: The API key is not one of api\.keys; see api\.keys there\n$/,
+    );
   });
 
   it("say that nothing listens, or that what does is no gateway", async (t) => {
@@ -117,14 +120,14 @@ describe("the commands that speak to a running gateway", { concurrency: 4 }, () 
     const foreign = await run(t, ["info", "--url", url]);
     assert.deepEqual(
       [foreign.status, foreign.stderr],
-      [1, `tidegate: cannot info: ${url} answered 404 and is no Tidegate admin port\n`],
+      [1, `tidegate: cannot tell info: ${url} answered 404 and is no Tidegate admin port\n`],
     );
     await new Promise((resolve) => server.close(resolve));
     const gone = await run(t, ["info", "--url", url]);
     assert.equal(gone.status, 1);
     assert.match(
       gone.stderr,
-      /^tidegate: cannot info: nothing listens on http:\/\/127\.0\.0\.1:\d+; is the gateway running/,
+      /^tidegate: cannot tell info: nothing listens on http:\/\/127\.0\.0\.1:\d+; is the gateway running/,
     );
   });
 

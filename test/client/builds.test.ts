@@ -33,8 +33,8 @@ describe("The examples of clients", () => {
     assert.ok(readme.includes(`\`\`\`html\n${textOf("browser-example.html")}\`\`\``), "browser");
     const node = textOf("node-example.ts").replace("../../src/client/index.ts", "tidegate/client");
     assert.ok(readme.includes(`\`\`\`ts\n${node}\`\`\``), "Node");
-    const react = textOf("../react/chat-example.jsx").replace("../../src/react/index.ts", "tidegate/react");
-    assert.ok(readme.includes(`\`\`\`jsx\n${react}\`\`\``), "React");
+    const react = textOf("../react/chat-example.tsx").replace("../../src/react/index.ts", "tidegate/react");
+    assert.ok(readme.includes(`\`\`\`tsx\n${react}\`\`\``), "React");
   });
 
   it("in Node, chats until it has enough", async (t) => {

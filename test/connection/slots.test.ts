@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { connectionId, generationsMax, nodesMax, Slots, slotOf, slotsMax } from "../../src/connection/slots.ts";
+import { nodesMax } from "../../src/bus/bus.ts";
+import { connectionId, generationsMax, Slots, slotOf, slotsMax } from "../../src/connection/slots.ts";
 
 describe("Slots", () => {
   it("start at 1 and are handed out in order", () => {

@@ -24,8 +24,8 @@ export class FakeGateway {
   }
 
   /** Ends every connection with `code`, or without a close frame. */
-  closeAll(code?: number): void {
-    for (const socket of this.#server.clients) code === undefined ? socket.terminate() : socket.close(code);
+  closeAll(code?: number, reason = ""): void {
+    for (const socket of this.#server.clients) code === undefined ? socket.terminate() : socket.close(code, reason);
   }
 
   sendAll(frame: object): void {
@@ -59,15 +59,17 @@ export class FakeGateway {
       this.#channels.set(socket, new Set());
       socket.on("close", () => this.#channels.delete(socket));
       socket.on("message", (data) => this.#handle(socket, connectionId, JSON.parse(String(data)) as Frame));
-      socket.send(
-        JSON.stringify({ action: "welcome", heartbeat_interval: 30, connection_id: connectionId, node: "a" }),
-      );
+      socket.send(JSON.stringify({ ...welcome, connection_id: connectionId }));
     });
   }
 
   #handle(socket: WebSocket, connectionId: number, frame: Frame): void {
-    this.received.push(frame);
     const { action, id, data } = frame;
+    if (action === "batch") {
+      for (const item of data.items!) this.#handle(socket, connectionId, item);
+      return;
+    }
+    this.received.push(frame);
     const reply = (more: object) => socket.send(JSON.stringify({ success: true, action, id, ...more }));
     if (action === "unsubscribe") this.#channels.get(socket)?.delete(data.channel);
     if (action === "subscribe") {
@@ -92,9 +94,13 @@ interface Frame {
     readonly channel: string;
     readonly message?: string;
     readonly key?: string;
+    readonly items?: readonly Frame[];
     readonly options?: { readonly since?: { readonly offset: string }; readonly history?: number };
   };
 }
+
+const limits = { messages_per_minute: 0, message_bytes_max: 65_536, batch_items_max: 100, channels_max: 100 };
+const welcome = { action: "welcome", heartbeat_interval: 30, node: "a", limits };
 
 async function listening(port: number): Promise<WebSocketServer> {
   const server = new WebSocketServer({ host: "127.0.0.1", port });

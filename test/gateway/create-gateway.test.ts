@@ -87,6 +87,7 @@ describe("A gateway in another program", () => {
   it("answers no call while it is not running", async () => {
     const gateway = createGateway({ port: 0, adminPort: 0, log: { level: "silent" } });
     await assert.rejects(gateway.publish({ channel: "a", message: 1 }), { name: "CallError", code: "unavailable" });
+    await assert.rejects(gateway.connections(), { message: "cannot list connections: the gateway is not running" });
     const [result] = await gateway.broadcastBatch([{ channel: "a", message: 1 }]);
     assert.ok(result instanceof CallError);
     await gateway.stop();

@@ -1,6 +1,6 @@
 /**
  * A program: many clients of `src/client`, each on one channel with history, all of whom publish. It counts what came of
- * it as `ledger.ts` does, so that one process does not have to hold what all clients of a test note.
+ * it as `account.ts` does, so that one process does not have to hold what all clients of a test note.
  *
  * It prints JSON, a line each: `{"ready": clients}` once all are subscribed and the load is on, and at SIGUSR2, when the
  * load has ended and everybody has had the last word of its channel, its `CrowdReport`. Then it ends.
@@ -8,8 +8,9 @@
 import { setTimeout } from "node:timers/promises";
 import WebSocket from "ws";
 import { createClient } from "../../src/client/index.ts";
+import { type Account, account, type Participant } from "../support/account.ts";
 import { until } from "../support/child.ts";
-import { type Account, account, type Participant } from "../support/ledger.ts";
+import type { CountedEvent, Position } from "../support/counting-options.ts";
 
 export interface CrowdOptions {
   readonly url: string;
@@ -36,8 +37,6 @@ export interface CrowdReport {
   readonly moves: readonly Move[];
   /** How often each client moved: by count, the clients. */
   readonly clientsByMoves: Readonly<Record<number, number>>;
-  /** Messages that came by recovery, not live. */
-  readonly replayed: number;
   /** How connections ended: by close code. */
   readonly ends: Readonly<Record<number, number>>;
   /** Attempts to connect that failed, and whatever else a client told as an error. */
@@ -55,21 +54,26 @@ const patienceMs = 30_000;
 interface Noted {
   readonly errors: string[];
   readonly ends: Record<number, number>;
-  replayed: number;
 }
 
 /** One client and what it noted. */
 class Visitor implements Participant {
   readonly name: string;
   readonly channel: string;
-  readonly received: { text: string; epoch: string }[] = [];
-  readonly breaks: number[] = [];
-  readonly acknowledged = new Set<string>();
+  readonly events: CountedEvent[] = [];
+  readonly faults: string[] = [];
+  readonly acknowledged = new Map<number, Position>();
+  readonly unknown = new Set<number>(); // stays empty: the client gives up nothing
+  readonly doubtful = new Set<number>();
+  readonly start = undefined; // nobody publishes before all are subscribed
+  messages = 0;
+  replayed = 0;
   readonly moves: Move[] = [];
   readonly ready: Promise<void>;
   readonly publish: () => void;
   readonly leave: () => void;
-  waiting = 0;
+  readonly waiting = new Set<number>(); // published, not acknowledged
+  last: string | undefined;
 
   constructor(url: string, channel: string, name: string, report: Noted) {
     this.name = name;
@@ -99,26 +103,34 @@ class Visitor implements Participant {
     let isLeaving = false;
     client.on("close", ({ code }) => {
       if (isLeaving) return;
+      for (const n of this.waiting) this.doubtful.add(n);
       report.ends[code] = (report.ends[code] ?? 0) + 1;
     });
     client.on("error", ({ code, message }) => {
       if (code !== "connection") report.errors.push(`${name}: ${code}: ${message}`); // ends are counted by their codes
     });
-    const room = client.subscribe(channel, ({ message, epoch, replayed }) => {
-      if (replayed) report.replayed += 1;
-      this.received.push({ text: String(message), epoch: String(epoch) });
+    let place: Position | undefined;
+    const room = client.subscribe(channel, ({ message, offset = "", epoch = "", replayed }) => {
+      if (place?.epoch === epoch && offset <= place.offset) this.faults.push(`${offset} after ${place.offset}`);
+      place = { offset, epoch };
+      this.last = String(message);
+      const [publisher = "", n] = this.last.split(":");
+      this.events.push({ publisher, n: Number(n), ...place });
+      this.messages += 1;
+      if (replayed) this.replayed += 1;
     });
-    room.on("gap", () => this.breaks.push(this.received.length));
+    room.on("gap", () => this.events.push("break"));
     this.ready = room.ready;
     let count = 0;
     this.publish = () => {
       count += 1;
-      const text = `${name}:${count}`;
-      this.waiting += 1;
+      const n = count;
+      const text = `${name}:${n}`;
+      this.waiting.add(n);
       room.publish(text, { key: text }).then(
-        () => {
-          this.waiting -= 1;
-          this.acknowledged.add(text);
+        ({ offset = "", epoch = "" }) => {
+          this.waiting.delete(n);
+          this.acknowledged.set(n, { offset, epoch });
         },
         () => {}, // told as an error
       );
@@ -128,14 +140,10 @@ class Visitor implements Participant {
       client.disconnect();
     };
   }
-
-  get last(): string | undefined {
-    return this.received.at(-1)?.text;
-  }
 }
 
 async function run({ url, name, clients, clientsPerChannel, publicationsPerSecond }: CrowdOptions): Promise<void> {
-  const noted: Noted = { errors: [], ends: {}, replayed: 0 };
+  const noted: Noted = { errors: [], ends: {} };
   const visitors: Visitor[] = [];
   for (let i = 0; i < clients; i += 1) {
     visitors.push(new Visitor(url, `chat.${name}.${Math.floor(i / clientsPerChannel)}`, `${name}-${i}`, noted));
@@ -162,20 +170,18 @@ async function run({ url, name, clients, clientsPerChannel, publicationsPerSecon
   clearInterval(load);
 
   await until(
-    () => visitors.every(({ waiting }) => waiting === 0),
-    () => `${visitors.filter(({ waiting }) => waiting > 0).length} clients wait for acknowledgements`,
+    () => visitors.every(({ waiting }) => waiting.size === 0),
+    () => `${visitors.filter(({ waiting }) => waiting.size > 0).length} clients wait for acknowledgements`,
     patienceMs,
   );
   const speakers = visitors.filter((_, i) => i % clientsPerChannel === 0);
   for (const speaker of speakers) speaker.publish();
-  const lastWords = (): Map<string, string> =>
-    new Map(speakers.map(({ channel, acknowledged }) => [channel, [...acknowledged].at(-1)!]));
   await until(
-    () => speakers.every(({ waiting }) => waiting === 0),
+    () => speakers.every(({ waiting }) => waiting.size === 0),
     () => "the last words are not acknowledged",
     patienceMs,
   );
-  const words = lastWords();
+  const words = new Map(speakers.map(({ channel, name, acknowledged }) => [channel, `${name}:${acknowledged.size}`]));
   const deaf = (): Visitor[] => visitors.filter(({ channel, last }) => last !== words.get(channel));
   // What is missing then, the count tells.
   await until(
@@ -188,7 +194,7 @@ async function run({ url, name, clients, clientsPerChannel, publicationsPerSecon
   const clientsByMoves: Record<number, number> = {};
   for (const { moves } of visitors) clientsByMoves[moves.length] = (clientsByMoves[moves.length] ?? 0) + 1;
   const report: CrowdReport = {
-    account: account(visitors, visitors),
+    account: account(visitors),
     moves: visitors.flatMap(({ moves }) => moves),
     clientsByMoves,
     ...noted,

@@ -1,8 +1,7 @@
 /** The account that counted tests trust proves itself: each thing that may go wrong is found. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { account, assertNothingLost } from "./account.ts";
-import type { CountingClient } from "./counting-client.ts";
+import { account, assertNothingLost, type Participant } from "./account.ts";
 import type { CountedEvent, Position } from "./counting-options.ts";
 
 const at = (n: number): string => `offset ${n}`;
@@ -17,14 +16,20 @@ interface Told {
 }
 
 /** Two clients on one channel: `a` published 1 to 4 and got them all; `b` got what is given. */
-function clients(events: CountedEvent[], { start, faults = [], unknown = [], doubtful = [] }: Told = {}) {
+function clients(
+  events: CountedEvent[],
+  { start, faults = [], unknown = [], doubtful = [] }: Told = {},
+): [Participant, Participant] {
   const numbers = [1, 2, 3, 4].filter((n) => !unknown.includes(n));
   const own = numbers.map((n) => [n, { offset: at(n), epoch: "e1" }] as const);
-  const none = { channel: "c", faults: [] as string[], replayed: 0, unknown: new Set(), doubtful: new Set() };
-  const a = { ...none, name: "a", acknowledged: new Map(own), unknown: new Set(unknown), doubtful: new Set(doubtful) };
+  const none = { channel: "c", faults: [], start: undefined, replayed: 0 };
+  const acknowledged = { acknowledged: new Map(own), unknown: new Set(unknown), doubtful: new Set(doubtful) };
   const all = numbers.map((n) => m(n));
-  const b = { ...none, name: "b", acknowledged: new Map(), messages: events.length, events, faults, start };
-  return [{ ...a, messages: all.length, events: all }, b] as unknown as CountingClient[];
+  const nothing = { acknowledged: new Map(), unknown: new Set<number>(), doubtful: new Set<number>() };
+  return [
+    { ...none, ...acknowledged, name: "a", messages: all.length, events: all },
+    { ...none, ...nothing, name: "b", messages: events.length, events, faults, start },
+  ];
 }
 
 describe("The account of counted traffic", () => {

@@ -29,6 +29,23 @@ export interface Account {
   readonly disagreements: string[];
 }
 
+/** A client as far as it is counted. */
+export type Participant = Readonly<
+  Pick<
+    CountingClient,
+    | "name"
+    | "channel"
+    | "events"
+    | "faults"
+    | "acknowledged"
+    | "unknown"
+    | "doubtful"
+    | "start"
+    | "messages"
+    | "replayed"
+  >
+>;
+
 type Counted = { -readonly [K in keyof Account]: Account[K] };
 type Message = Exclude<CountedEvent, "break">;
 
@@ -39,7 +56,7 @@ interface Published {
 }
 
 /** Adds up; `clients` are all that were in their channels. Nothing is on its way any more. */
-export function account(clients: readonly CountingClient[]): Account {
+export function account(clients: readonly Participant[]): Account {
   const counted: Counted = {
     acknowledged: sum(clients, ({ acknowledged }) => acknowledged.size),
     published: 0,
@@ -60,7 +77,7 @@ export function account(clients: readonly CountingClient[]): Account {
   return counted;
 }
 
-function countChannel(counted: Counted, group: readonly CountingClient[]): void {
+function countChannel(counted: Counted, group: readonly Participant[]): void {
   const seenByAny = new Map<string, Map<number, Position>>();
   for (const { events } of group)
     for (const event of events)
@@ -88,7 +105,7 @@ interface Seen {
 
 function countDeliveries(
   counted: Counted,
-  client: CountingClient,
+  client: Participant,
   published: ReadonlyMap<string, Published>,
   order: ReadonlyMap<string, number>,
 ): Seen {
@@ -121,7 +138,7 @@ function countDeliveries(
 
 function countLosses(
   counted: Counted,
-  client: CountingClient,
+  client: Participant,
   publisher: string,
   { numbers, doubtful }: Published,
   { times, breakTimes }: Seen,
@@ -163,7 +180,7 @@ function isBehind(position: Position | undefined, start: Position | undefined): 
 
 const nameOf = ({ publisher, n, epoch }: Message): string => `${publisher}:${n} in ${epoch}`;
 
-const sum = (clients: readonly CountingClient[], count: (client: CountingClient) => number): number =>
+const sum = (clients: readonly Participant[], count: (client: Participant) => number): number =>
   clients.reduce((total, client) => total + count(client), 0);
 
 const newMap = <K, V>(): Map<K, V> => new Map<K, V>();
@@ -188,7 +205,7 @@ export function wrongsOf(counted: Account, lossesAllowed: boolean): string[] {
 }
 
 /** Fails where anything was lost in silence, doubled, made up or seen in two orders. Tells how much was counted. */
-export function assertNothingLost(clients: readonly CountingClient[], { lossesAllowed = false } = {}): Account {
+export function assertNothingLost(clients: readonly Participant[], { lossesAllowed = false } = {}): Account {
   const counted = account(clients);
   assert.deepEqual(wrongsOf(counted, lossesAllowed), []);
   return counted;

@@ -1,5 +1,5 @@
 /**
- * The page: which view is shown, the question for the API key, and the one beat that keeps everything fresh.
+ * The console: which view is shown, the question for the API key, and the one beat that keeps everything fresh.
  *
  * The rule: the view stands in the address (`#/channels/chat.room.1`), so that back, bookmarks and a second tab work, and
  * every step of it is a link.

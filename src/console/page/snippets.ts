@@ -63,22 +63,16 @@ room.publish("Hello everyone!");
 for await (const { message, user_id, sender } of room) console.log(user_id ?? sender, message);`,
 
   react: (channel: string): string => `import { createRoot } from "react-dom/client";
-import { TidegateProvider, useChannel, useConnection } from "tidegate/react";
+import { TidegateProvider, useChannel } from "tidegate/react";
 
 function Chat({ channel }) {
-  const { messages, publish } = useChannel(channel, { history: 20 });
-  const { isConnected } = useConnection();
-  const send = (event) => {
-    event.preventDefault();
-    publish(event.target.text.value);
-    event.target.reset();
-  };
+  const { messages, publish, isSubscribed } = useChannel(channel, { history: 20 });
   return (
-    <form onSubmit={send}>
+    <form action={(form) => void publish(form.get("text"))}>
       {messages.map(({ key, user_id, sender, message }) => (
         <p key={key}>{user_id ?? sender}: {JSON.stringify(message)}</p>
       ))}
-      <input name="text" /> <button disabled={!isConnected}>Send</button>
+      <input name="text" required /> <button disabled={!isSubscribed}>Send</button>
     </form>
   );
 }

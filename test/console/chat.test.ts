@@ -9,7 +9,7 @@ import { ensureCommand } from "../support/debian.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { FakeGateway } from "./fake-gateway.ts";
 
-describe("the chat page in Chromium", () => {
+describe("The chat page in Chromium, and a gateway that fails on command", () => {
   let browser: Browser;
   let context: BrowserContext;
   let gateway: FakeGateway;
@@ -100,10 +100,10 @@ describe("the chat page in Chromium", () => {
     await openTab();
     await openTab("news.sport");
     assert.deepEqual(
-      subscriptions().map(({ channel, options }) => [channel, options]),
+      subscriptions().map(({ channel, options }) => [channel, options?.history, options?.since]),
       [
-        ["chat.room.1", { history: 20 }],
-        ["news.sport", { history: 20 }],
+        ["chat.room.1", 20, undefined],
+        ["news.sport", 20, undefined],
       ],
     );
   });
@@ -168,7 +168,7 @@ describe("the chat page in Chromium", () => {
   it("stays away after a close of 4500 to 4999, until it is told to connect", async () => {
     await setUp();
     const page = await openTab();
-    gateway.closeAll(4503);
+    gateway.closeAll(4503, "disconnected by an operator");
     await page.getByText("Closed: disconnected by an operator").waitFor();
     await page.getByRole("button", { name: "Reconnect now" }).click();
     await page.getByText("Connected as 2").waitFor();
