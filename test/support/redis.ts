@@ -73,6 +73,11 @@ export class TestRedis {
     this.#child?.process.kill("SIGCONT");
   }
 
+  /** Gives a stream a last id of an hour from now: its clock was ahead, and that of whoever comes after it is not. */
+  async wasAhead(stream: string): Promise<void> {
+    await this.client.call("XSETID", stream, `${Date.now() + 3_600_000}-0`);
+  }
+
   /** A client for the test's own questions. */
   get client(): Redis {
     if (this.#client === undefined) {
