@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Lifetime } from "../support/child.ts";
 import { CountingClient } from "../support/counting-client.ts";
 import type { CountingOptions, CountingPlace } from "../support/counting-options.ts";
-import { type NodeProcess, startNodeProcess } from "../support/node-process.ts";
+import { type NodeProcess, readyzOf, startNodeProcess } from "../support/node-process.ts";
 import { eventually, startProxy, type TestProxy, type TestRedis } from "../support/redis.ts";
 import type { RedisCluster } from "../support/redis-cluster.ts";
 import type { SentinelSetup } from "../support/sentinel.ts";
@@ -29,6 +29,8 @@ export interface StageOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Over those, of one node. */
   readonly settingsOf?: (node: number) => Readonly<Record<string, unknown>>;
+  /** Instead of the gateway as it is shipped, for some of the nodes. */
+  readonly programOf?: (node: number) => string | undefined;
   readonly size?: TrafficSize;
   readonly perSecond?: number;
   readonly traffic?: TrafficOptions;
@@ -194,7 +196,12 @@ export async function startStage(
   const servers = await startServers(t, options);
   const { nodes: count = options.redis === "none" ? 1 : 3 } = options;
   const startNode = (n: number): Promise<NodeProcess> =>
-    startNodeProcess(t, settingsFor(options, servers, n), { ...options.env, NODE_ENV: "production" }, program);
+    startNodeProcess(
+      t,
+      settingsFor(options, servers, n),
+      { ...options.env, NODE_ENV: "production" },
+      options.programOf?.(n) ?? program,
+    );
   const nodes = await Promise.all(Array.from({ length: count }, (_, n) => startNode(n)));
   const clientProxies = options.proxiesClients ? await Promise.all(nodes.map((node) => startProxy(t, node))) : [];
   const addNode = (): Promise<NodeProcess> => startNode(count);
@@ -226,11 +233,12 @@ function settingsFor(
   };
 }
 
-export const urlOf = ({ port }: { readonly port: number }): string => `ws://127.0.0.1:${port}`;
+export const urlOf = ({ port, isTls = false }: { readonly port: number; readonly isTls?: boolean }): string =>
+  `${isTls ? "wss" : "ws"}://127.0.0.1:${port}`;
 
-async function readiness({ port }: NodeProcess): Promise<{ isReady: boolean; text: string }> {
+async function readiness(node: NodeProcess): Promise<{ isReady: boolean; text: string }> {
   try {
-    const response = await fetch(`http://127.0.0.1:${port}/readyz`);
+    const response = await fetch(readyzOf(node));
     return { isReady: response.ok, text: await response.text() };
   } catch (error) {
     return { isReady: false, text: (error as Error).message };
