@@ -93,6 +93,14 @@ export function buildProgram(change?: Change): Promise<string> {
   return program;
 }
 
+/** The path of a program that embeds the gateway as it is shipped, see `embedding.ts`. */
+export async function buildEmbedding(): Promise<string> {
+  const path = join(dirname(await buildProgram()), "embedding.js");
+  const text = await readFile(join(project, "test/faults/embedding.ts"), "utf8");
+  await writeFile(path, await translated(text.replace("../../src/", "./")));
+  return path;
+}
+
 /** Removes all that was built. */
 export async function removePrograms(): Promise<void> {
   built.clear();
@@ -109,18 +117,23 @@ async function build(folder: string, change: Change | undefined): Promise<string
     symlink(join(project, "node_modules"), join(folder, "node_modules")),
     ...paths.map(async (path) => {
       const text = await readFile(join(source, path), "utf8");
-      const { code } = await transform(path === change?.file ? changed(text, change) : text, {
-        loader: "ts",
-        format: "esm",
-        target: "node20",
-        tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
-      });
       const to = join(folder, "dist", path.replace(/\.ts$/, ".js"));
       await mkdir(dirname(to), { recursive: true });
-      await writeFile(to, code.replace(/(from |import\(|import )"(\.[^"]+)\.ts"/g, '$1"$2.js"'));
+      await writeFile(to, await translated(path === change?.file ? changed(text, change) : text));
     }),
   ]);
   return join(folder, "dist", "main.js");
+}
+
+/** JavaScript of a source, which imports JavaScript. */
+async function translated(text: string): Promise<string> {
+  const { code } = await transform(text, {
+    loader: "ts",
+    format: "esm",
+    target: "node20",
+    tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
+  });
+  return code.replace(/(from |import\(|import )"(\.[^"]+)\.ts"/g, '$1"$2.js"');
 }
 
 function changed(text: string, { file, from, to }: Change): string {

@@ -88,9 +88,11 @@ export async function runRow(row: Row, { seed, size = "full", without }: RunOpti
   }
   const clients = stage === undefined ? [] : [...stage.traffic.clients, ...stage.others];
   const counted = account(clients);
-  // Where it did not come to rest, what is still on its way would count as lost.
   if (stage !== undefined && wrongs.length === 0)
     wrongs.push(...wrongsOf(counted, row.allows === "losses"), ...doubtsOf(row, stage));
+  // Where it did not come to rest, some of them may be on their way.
+  else if (stage !== undefined)
+    wrongs[0] += `; ${counted.silentLosses.length} of ${counted.expected} deliveries had not come`;
   const outcome: Outcome = {
     row: row.name,
     seed,

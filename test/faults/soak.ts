@@ -1,14 +1,17 @@
 /**
  * The soak: hours with all features on, clients that come and go, and a fault every minute. At the end of each the load
- * rests, everything is counted, and the processes are asked what they hold: it must not grow.
+ * rests, everything is counted, and the processes are asked what they hold: it must not grow. The first node is embedded in
+ * a program with hooks, and serves TLS; the second one has workers.
  */
+import { hookNames } from "../../src/metrics/guard-counters.ts";
+import { makeCertificate } from "../socket/certificate.ts";
 import { account, wrongsOf } from "../support/account.ts";
 import type { NodeProcess } from "../support/node-process.ts";
 import { eventually } from "../support/redis.ts";
 import { FeatureUse, featureSettings, startBackend } from "./features.ts";
 import { Life } from "./life.ts";
 import { ask, type Held, probeEnv } from "./probe.ts";
-import { buildProgram } from "./program.ts";
+import { buildEmbedding, buildProgram } from "./program.ts";
 import { randomOf } from "./random.ts";
 import { type SoakFault, soakFaults } from "./soak-faults.ts";
 import { type Stage, type StageOptions, sizes, startStage } from "./stage.ts";
@@ -38,9 +41,13 @@ export async function soak(minutes: number, seed: number): Promise<string[]> {
   const life = new Life();
   try {
     const backend = await startBackend(life);
+    process.env.NODE_TLS_REJECT_UNAUTHORIZED = "0"; // of the clients, which are in this process: the certificate signs itself
+    const tls = await makeCertificate(life);
+    const embedding = await buildEmbedding();
     const options: StageOptions = {
       settings: featureSettings(backend),
-      settingsOf: (node) => ({ workers: node === 1 ? 2 : 0 }),
+      settingsOf: (node) => [{ tls }, { workers: 2 }, {}][node]!,
+      programOf: (node) => (node === 0 ? embedding : undefined),
       bus: { retentionSeconds: 60, entriesMax: 10_000 },
       env: probeEnv,
       proxied: [0, 1, 2],
@@ -63,6 +70,8 @@ export async function soak(minutes: number, seed: number): Promise<string[]> {
     }
     const wrongs = done.flatMap(({ wrongs }, n) => wrongs.map((wrong) => `minute ${n + 1}: ${wrong}`));
     if (backend.requests === 0) wrongs.push("the backend was never asked");
+    for (const hook of hookNames)
+      if (!(await hasAnswered(stage, hook))) wrongs.push(`the hook ${hook} has let nothing pass`);
     return [...wrongs, ...growthOf(done)];
   } finally {
     await life.end();
@@ -114,6 +123,13 @@ const measuredOf = ({ nodes }: Stage): readonly NodeProcess[] => nodes.slice(0, 
 async function comeToRest({ traffic }: Stage): Promise<void> {
   traffic.rest();
   await traffic.settled();
+}
+
+async function hasAnswered(stage: Stage, hook: string): Promise<boolean> {
+  let calls = 0;
+  for (const outcome of ["allowed", "rewritten"])
+    calls += await stage.metric(stage.nodes[0]!, `tidegate_hook_calls_total{hook="${hook}",outcome="${outcome}"}`);
+  return calls > 0;
 }
 
 /** As the nodes count them. */

@@ -6,11 +6,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Lifetime } from "../support/child.ts";
 import { CountingClient } from "../support/counting-client.ts";
 import type { CountingOptions, CountingPlace } from "../support/counting-options.ts";
-import { type NodeProcess, startNodeProcess } from "../support/node-process.ts";
-import { eventually, startProxy, startRedis, type TestProxy, type TestRedis } from "../support/redis.ts";
-import { type RedisCluster, startRedisCluster } from "../support/redis-cluster.ts";
-import { type SentinelSetup, startSentinels } from "../support/sentinel.ts";
+import { type NodeProcess, readyzOf, startNodeProcess } from "../support/node-process.ts";
+import { eventually, startProxy, type TestProxy, type TestRedis } from "../support/redis.ts";
+import type { RedisCluster } from "../support/redis-cluster.ts";
+import type { SentinelSetup } from "../support/sentinel.ts";
 import { countedSettings, Traffic, type TrafficOptions, type TrafficSize } from "../support/traffic.ts";
+import { type Servers, startServers } from "./servers.ts";
 
 export interface StageOptions {
   /** 3 where nothing else is said. */
@@ -28,6 +29,8 @@ export interface StageOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Over those, of one node. */
   readonly settingsOf?: (node: number) => Readonly<Record<string, unknown>>;
+  /** Instead of the gateway as it is shipped, for some of the nodes. */
+  readonly programOf?: (node: number) => string | undefined;
   readonly size?: TrafficSize;
   readonly perSecond?: number;
   readonly traffic?: TrafficOptions;
@@ -43,6 +46,8 @@ export const sizes = {
 /** A connection that a client takes for dead after this long; nodes ping every second. */
 const silenceMaxMs = 4000;
 export const stream = "websocket:stream:0";
+/** What a node logs when it enters one of its own. */
+export const epochLine = "the log has a new epoch: clients are told that they may have missed messages";
 
 export class Stage {
   readonly lifetime: Lifetime;
@@ -166,18 +171,20 @@ export class Stage {
     return Promise.all(nodes.map(async (node) => (await readiness(node)).text));
   }
 
+  /** The same, and each of them names Redis, or what is wrong with it, as the reason. */
+  async notReadyFor(reason = /Redis: /, nodes = this.nodes): Promise<void> {
+    const reasons = await this.notReady(nodes);
+    await this.fired(
+      reasons.every((text) => reason.test(text)),
+      "every node says so",
+    );
+  }
+
   /** One metric of a node, by its full name with labels. */
   async metric(node: NodeProcess, name: string): Promise<number> {
     const lines = (await (await fetch(`http://127.0.0.1:${node.adminPort}/metrics`)).text()).split("\n");
     return Number(lines.find((line) => line.startsWith(`${name} `))?.slice(name.length + 1) ?? 0);
   }
-}
-
-interface Servers {
-  readonly redis?: TestRedis;
-  readonly proxies: ReadonlyMap<number, TestProxy>;
-  readonly sentinel?: SentinelSetup;
-  readonly cluster?: RedisCluster;
 }
 
 /** Starts all of it; resolves once every client is subscribed and publications flow. */
@@ -189,7 +196,12 @@ export async function startStage(
   const servers = await startServers(t, options);
   const { nodes: count = options.redis === "none" ? 1 : 3 } = options;
   const startNode = (n: number): Promise<NodeProcess> =>
-    startNodeProcess(t, settingsFor(options, servers, n), { ...options.env, NODE_ENV: "production" }, program);
+    startNodeProcess(
+      t,
+      settingsFor(options, servers, n),
+      { ...options.env, NODE_ENV: "production" },
+      options.programOf?.(n) ?? program,
+    );
   const nodes = await Promise.all(Array.from({ length: count }, (_, n) => startNode(n)));
   const clientProxies = options.proxiesClients ? await Promise.all(nodes.map((node) => startProxy(t, node))) : [];
   const addNode = (): Promise<NodeProcess> => startNode(count);
@@ -199,27 +211,6 @@ export async function startStage(
   stage.traffic.flow(stage.perSecond);
   await eventually(() => stage.traffic.acknowledged > stage.perSecond / 4, "publications that flow");
   return stage;
-}
-
-async function startServers(t: Lifetime, options: StageOptions): Promise<Servers> {
-  const proxies = new Map<number, TestProxy>();
-  switch (options.redis ?? "single") {
-    case "none":
-      return { proxies };
-    case "sentinel":
-      return { proxies, sentinel: await startSentinels(t) };
-    case "cluster":
-    case "cluster-without-replicas":
-      return {
-        proxies,
-        cluster: await startRedisCluster(t, { replicasPerMaster: options.redis === "cluster" ? 1 : 0 }),
-      };
-    default: {
-      const redis = await startRedis(t, { args: options.redisArgs ?? [] });
-      for (const node of options.proxied ?? []) proxies.set(node, await startProxy(t, redis));
-      return { redis, proxies };
-    }
-  }
 }
 
 function settingsFor(
@@ -242,11 +233,12 @@ function settingsFor(
   };
 }
 
-export const urlOf = ({ port }: { readonly port: number }): string => `ws://127.0.0.1:${port}`;
+export const urlOf = ({ port, isTls = false }: { readonly port: number; readonly isTls?: boolean }): string =>
+  `${isTls ? "wss" : "ws"}://127.0.0.1:${port}`;
 
-async function readiness({ port }: NodeProcess): Promise<{ isReady: boolean; text: string }> {
+async function readiness(node: NodeProcess): Promise<{ isReady: boolean; text: string }> {
   try {
-    const response = await fetch(`http://127.0.0.1:${port}/readyz`);
+    const response = await fetch(readyzOf(node));
     return { isReady: response.ok, text: await response.text() };
   } catch (error) {
     return { isReady: false, text: (error as Error).message };

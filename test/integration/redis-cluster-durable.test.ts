@@ -205,7 +205,7 @@ test("A node with redis.durable on a Redis Cluster without replicas does not bec
 });
 
 test("A log with redis.durable that is stopped refuses what no replica has confirmed, also what is in the stream", async (t) => {
-  const redis = await startRedis(t, { args: ["--repl-diskless-sync-delay", "0"] });
+  const redis = await startRedis(t);
   const replica = await startReplica(t, redis);
   const { config } = loadConfig({ env: {}, flags: { redis: { enabled: true, url: redis.url, durable: true } } });
   const bus = new RedisBus(config.redis, silent, silent, () => []);

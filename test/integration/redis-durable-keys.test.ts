@@ -24,7 +24,7 @@ const ways: Readonly<Record<string, (node: TestGateway, client: TestClient) => P
 describe("A key that all nodes have read is no acknowledgement while no replica has its message", () => {
   for (const [whose, publish] of Object.entries(ways))
     it(whose, async (t) => {
-      const redis = await startRedis(t, { args: ["--repl-diskless-sync-delay", "0"] });
+      const redis = await startRedis(t);
       const replica = await startReplica(t, redis);
       const nodes = await startNodes(t, [redis.url, redis.url], { durable: true });
       const clients = await Promise.all(nodes.map((node) => connect(t, node.url)));

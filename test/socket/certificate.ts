@@ -5,9 +5,9 @@ import { once } from "node:events";
 import { copyFile, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
 import { connect } from "node:tls";
 import { promisify } from "node:util";
+import type { Lifetime } from "../support/child.ts";
 import { ensureCommand } from "../support/debian.ts";
 
 const run = promisify(execFile);
@@ -18,7 +18,7 @@ export interface CertificateFiles {
 }
 
 /** A pair in files of its own, removed with the test. With `passphrase` the key is encrypted. */
-export async function makeCertificate(t: TestContext, passphrase?: string, days = 2): Promise<CertificateFiles> {
+export async function makeCertificate(t: Lifetime, passphrase?: string, days = 2): Promise<CertificateFiles> {
   const openssl = await ensureCommand("openssl", "openssl");
   const folder = await mkdtemp(join(tmpdir(), "tidegate-tls-"));
   t.after(() => rm(folder, { recursive: true }));

@@ -10,6 +10,8 @@ const startMs = 60_000;
 export interface NodeProcess {
   readonly port: number;
   readonly adminPort: number;
+  /** Clients need `wss://`. */
+  readonly isTls: boolean;
   /** The process of the moment: another one after `start`. */
   readonly child: Child;
   /** Starts it again, after it ended; resolves once it is ready. `program`: another one from now on. */
@@ -32,12 +34,13 @@ export async function startNodeProcess(
   const { port = await freePort(), adminPort = await freePort() } = settings as { port?: number; adminPort?: number };
   const defaults = { host: "127.0.0.1", maxMessagesPerMinute: 0, log: { level: "debug", format: "json" } };
   await writeFile(file, JSON.stringify({ ...defaults, ...settings, port, adminPort }));
+  const isTls = settings.tls !== undefined;
   let main = program === undefined ? gatewayProgram : [program];
   const start = async (): Promise<Child> => {
     const child = new Child(t, process.execPath, [...main, "serve", "--config", file], env);
     await child.printed(/"listening"/, startMs);
     await until(
-      async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok,
+      async () => (await fetch(readyzOf({ port, isTls }))).ok,
       () => `not ready: ${child.output.slice(-2000)}`,
     );
     return child;
@@ -46,6 +49,7 @@ export async function startNodeProcess(
   return {
     port,
     adminPort,
+    isTls,
     get child() {
       return child;
     },
@@ -61,3 +65,6 @@ export async function startNodeProcess(
         .filter(({ msg }) => msg === text),
   };
 }
+
+export const readyzOf = ({ port, isTls }: Pick<NodeProcess, "port" | "isTls">): string =>
+  `${isTls ? "https" : "http"}://127.0.0.1:${port}/readyz`;

@@ -107,6 +107,5 @@ async function askAny(servers: readonly TestRedis[], ...command: string[]): Prom
 async function startServer(t: Lifetime): Promise<TestRedis> {
   const busPort = await freePort();
   const cluster = ["--cluster-enabled", "yes", "--cluster-port", `${busPort}`, "--cluster-node-timeout", "2000"];
-  const atOnce = ["--repl-diskless-sync-delay", "0"]; // or every replica waits 5 s for others
-  return startRedis(t, { args: [...cluster, ...atOnce] });
+  return startRedis(t, { args: cluster });
 }

@@ -45,8 +45,9 @@ export class TestRedis {
     const { password, args = [] } = this.#settings;
     const own = ["--port", `${this.port}`, "--bind", "127.0.0.1", "--dir", this.folder, "--save", ""];
     const lasting = ["--appendonly", "yes", "--appendfsync", "always"];
+    const atOnce = ["--repl-diskless-sync-delay", "0"]; // or every replica waits 5 s for others
     const secret = password === undefined ? [] : ["--requirepass", password];
-    this.#child = new Child(this.#t, await serverCommand(), [...own, ...lasting, ...secret, ...args]);
+    this.#child = new Child(this.#t, await serverCommand(), [...own, ...lasting, ...atOnce, ...secret, ...args]);
     await this.#child.printed(/Ready to accept connections/i);
   }
 
@@ -70,6 +71,11 @@ export class TestRedis {
 
   resume(): void {
     this.#child?.process.kill("SIGCONT");
+  }
+
+  /** Gives a stream a last id of an hour from now: its clock was ahead, and that of whoever comes after it is not. */
+  async wasAhead(stream: string): Promise<void> {
+    await this.client.call("XSETID", stream, `${Date.now() + 3_600_000}-0`);
   }
 
   /** A client for the test's own questions. */

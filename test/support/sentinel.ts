@@ -13,12 +13,17 @@ export interface SentinelSetup {
   readonly sentinels: readonly string[];
   /** Cuts the replica off from what the master writes from now on; the Sentinels still reach both. */
   cutReplication(): Promise<void>;
-  /** Resolves once the Sentinels name the replica as the master, and it is one. */
+  /** Lets the replica follow again; resolves once it is in step. */
+  joinReplication(): Promise<void>;
+  /** Lets the Sentinels find the master gone; resolves once they name the replica as the master, and it is one. */
   failedOver(): Promise<void>;
 }
 
 const sentinelCount = 3;
 const quorum = 2;
+const downAfterMs = 1000;
+/** Longer than any test: on a busy machine a master that lives is silent for a second, and would be replaced as well. */
+const neverMs = 3_600_000;
 
 /** Starts it all; resolves once the replica is in step and every Sentinel knows it. */
 export async function startSentinels(t: Lifetime): Promise<SentinelSetup> {
@@ -40,14 +45,21 @@ export async function startSentinels(t: Lifetime): Promise<SentinelSetup> {
     replica,
     sentinels: sentinels.map((port) => `127.0.0.1:${port}`),
     async cutReplication() {
-      await redisCli(master.port, "ACL", "SETUSER", "default", "-psync", "-sync");
+      // A name that the master does not know: the replica tries again every second. A command that it must not give it would
+      // repeat without a pause, thousands of times a second.
+      await redisCli(replica.port, "CONFIG", "SET", "masteruser", "nobody", "masterauth", "nothing");
       await redisCli(master.port, "CLIENT", "KILL", "TYPE", "replica");
       await until(
         async () => (await replication(replica)).includes("master_link_status:down"),
         () => "the replica is still connected",
       );
     },
+    async joinReplication() {
+      await redisCli(replica.port, "CONFIG", "SET", "masteruser", "", "masterauth", "");
+      await inStep(replica);
+    },
     async failedOver() {
+      for (const port of sentinels) await foundGoneAfter(port, downAfterMs);
       for (const port of sentinels) {
         await until(
           async () =>
@@ -59,6 +71,7 @@ export async function startSentinels(t: Lifetime): Promise<SentinelSetup> {
         async () => (await replication(replica)).includes("role:master"),
         () => "the replica is not the master",
       );
+      for (const port of sentinels) await foundGoneAfter(port, neverMs);
     },
   };
 }
@@ -66,12 +79,20 @@ export async function startSentinels(t: Lifetime): Promise<SentinelSetup> {
 /** Starts a replica of `master`; resolves once it is in step. */
 export async function startReplica(t: Lifetime, master: TestRedis): Promise<TestRedis> {
   const replica = await startRedis(t, { args: ["--replicaof", `127.0.0.1 ${master.port}`] });
+  await inStep(replica);
+  return replica;
+}
+
+async function inStep(replica: TestRedis): Promise<void> {
   await until(
     async () => (await replication(replica)).includes("master_link_status:up"),
     () => "the replica does not reach its master",
   );
-  return replica;
 }
+
+/** Silence of a master after which a Sentinel takes it for gone. */
+const foundGoneAfter = (port: number, ms: number): Promise<string> =>
+  redisCli(port, "SENTINEL", "SET", "mymaster", "down-after-milliseconds", `${ms}`);
 
 /** The server's role, its links, how far they are. */
 export const replication = (redis: TestRedis): Promise<string> => redisCli(redis.port, "INFO", "replication");
@@ -87,7 +108,7 @@ async function startSentinel(t: Lifetime, masterPort: number): Promise<number> {
       "bind 127.0.0.1",
       `dir ${folder}`,
       `sentinel monitor mymaster 127.0.0.1 ${masterPort} ${quorum}`,
-      "sentinel down-after-milliseconds mymaster 1000",
+      `sentinel down-after-milliseconds mymaster ${neverMs}`,
       "sentinel failover-timeout mymaster 5000",
       "",
     ].join("\n"),

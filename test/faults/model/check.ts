@@ -13,6 +13,8 @@ export interface Checked {
   readonly wrongs: string[];
   readonly announced: number;
   readonly traceless: number;
+  /** By text: a message that was sent again stands in several. */
+  readonly entriesOf: ReadonlyMap<string, readonly ModelEntry[]>;
 }
 
 type Message = Exclude<ModelEvent, "break">;
@@ -23,13 +25,11 @@ export function checkModel(
   redis: ModelRedis,
   isTraceless: (text: string, entries: readonly ModelEntry[]) => boolean,
 ): Checked {
-  const checked: Checked & { announced: number; traceless: number } = { wrongs: [], announced: 0, traceless: 0 };
-  const entriesOf = new Map<string, ModelEntry[]>(); // by text: a message sent again stands in several
+  const entriesOf = new Map<string, ModelEntry[]>();
+  const checked = { wrongs: [] as string[], announced: 0, traceless: 0, entriesOf };
   for (const entry of redis.everything.values())
     for (const { text } of entry.records) entriesOf.set(text, [...(entriesOf.get(text) ?? []), entry]);
-  const wanted = new Set(
-    clients.flatMap(({ name, acknowledged }) => [...acknowledged.keys()].map((n) => `${name}:${n}`)),
-  );
+  const wanted = new Set(clients.flatMap(({ acknowledgedTexts }) => acknowledgedTexts));
   for (const { events } of clients) for (const event of events) if (event !== "break") wanted.add(event.text);
   for (const client of clients) {
     // Of what was flushed unnoticed the keys are gone as well.

@@ -40,9 +40,8 @@ export class ModelClient {
     return [...this.#waiting.keys()].map((n) => `${this.name}:${n}`);
   }
 
-  hasAcknowledged(text: string): boolean {
-    const [publisher, n] = text.split(":");
-    return publisher === this.name && this.acknowledged.has(Number(n));
+  get acknowledgedTexts(): string[] {
+    return [...this.acknowledged.keys()].map((n) => `${this.name}:${n}`);
   }
 
   /** From the node: it arrives with `receive`, if the connection lives that long. */

@@ -1,4 +1,4 @@
-/** A model of Redis with one stream and a replica: everything that happens to it is a method, and nothing happens else. */
+/** A model of Redis with one stream and two replicas: everything that happens to it is a method, and nothing happens else. */
 import { type EntryId, offsetPrefix } from "../../../src/bus/stream-offset.ts";
 
 export interface ModelRecord {
@@ -15,6 +15,11 @@ export interface ModelEntry {
   readonly records: readonly ModelRecord[];
 }
 
+interface Replica {
+  readonly entries: readonly ModelEntry[];
+  readonly epoch: string | undefined;
+}
+
 export const beginning: EntryId = { ms: 0, sequence: 0 };
 export const compareIds = (a: EntryId, b: EntryId): number => a.ms - b.ms || a.sequence - b.sequence;
 
@@ -25,14 +30,15 @@ export class ModelRedis {
   epoch: string | undefined;
   /** All that it was ever given, by the beginning of the offsets; also what it has lost. */
   readonly everything = new Map<string, ModelEntry>();
-  /** Texts of records that were in the stream and are lost, and of those that went without anybody's connection. */
-  readonly lost = new Set<string>();
+  /** Entries that were in the stream and are lost; what was trimmed had its time, and is not among them. */
+  readonly lost = new Set<ModelEntry>();
+  /** Texts of records that went without anybody's connection. */
   readonly flushed = new Set<string>();
   #nowMs = 1000;
   #behindMs = 0; // of this server's clock
   #branch = 0; // so that ids of two lives never meet
-  #replicated: readonly ModelEntry[] = [];
-  #replicatedEpoch: string | undefined;
+  #replica: Replica = { entries: [], epoch: undefined };
+  #second: Replica = this.#replica; // confirms nothing, and may lack what the first one has
 
   append(entry: Omit<ModelEntry, "id">): EntryId {
     this.#nowMs += 1;
@@ -53,21 +59,24 @@ export class ModelRedis {
     return this.entries.find((entry) => compareIds(entry.id, id) === 0);
   }
 
-  /** The replica has it, and so what comes after a failover. */
+  /** The replica has it, and so what comes after a failover to it. */
   isReplicated(id: EntryId): boolean {
-    return this.#replicated.some((entry) => compareIds(entry.id, id) === 0);
+    return this.#replica.entries.some((entry) => compareIds(entry.id, id) === 0);
   }
 
   /** The replica catches up, but for the last `lag` entries. */
   replicate(lag = 0): void {
-    const count = Math.max(this.#replicated.length, this.entries.length - lag); // it never goes back
-    this.#replicated = this.entries.slice(0, count);
-    this.#replicatedEpoch = this.epoch;
+    this.#replica = this.#caughtUp(this.#replica, lag);
   }
 
-  /** The replica takes over, with what it has; its clock may be behind. */
-  failOver(behindMs: number): void {
-    this.#begin([...this.#replicated], this.#replicatedEpoch, behindMs);
+  replicateSecond(lag: number): void {
+    this.#second = this.#caughtUp(this.#second, lag);
+  }
+
+  /** A replica takes over, with what it has; its clock may be behind. */
+  failOver(behindMs: number, isSecond = false): void {
+    const { entries, epoch } = isSecond ? this.#second : this.#replica;
+    this.#begin([...entries], epoch, behindMs);
   }
 
   wipe(behindMs: number): void {
@@ -90,7 +99,12 @@ export class ModelRedis {
     const first = this.entries.findIndex((entry, at) => isCopied(entry, at) || isUnderWay(entry));
     const from = Math.min(Math.max(0, this.entries.length - count), first === -1 ? this.entries.length : first);
     this.entries = this.entries.slice(from);
-    this.#replicated = this.#replicated.filter((entry) => this.entries.includes(entry));
+    const kept = ({ entries, epoch }: Replica): Replica => ({
+      entries: entries.filter((entry) => this.entries.includes(entry)),
+      epoch,
+    });
+    this.#replica = kept(this.#replica);
+    this.#second = kept(this.#second);
   }
 
   /** Nothing that the stream still has tells of it: for that it takes entries of its writer before and behind it. */
@@ -99,11 +113,16 @@ export class ModelRedis {
     return Math.min(...own) > sequence || Math.max(...own) < sequence;
   }
 
+  #caughtUp({ entries }: Replica, lag: number): Replica {
+    const count = Math.max(entries.length, this.entries.length - lag); // it never goes back
+    return { entries: this.entries.slice(0, count), epoch: this.epoch };
+  }
+
   #begin(entries: ModelEntry[], epoch: string | undefined, behindMs: number): void {
-    for (const entry of this.entries.filter((entry) => !entries.includes(entry)))
-      for (const { text } of entry.records) this.lost.add(text);
+    for (const entry of this.entries) if (!entries.includes(entry)) this.lost.add(entry);
     this.entries = entries;
-    this.#replicated = [...entries];
+    this.#replica = { entries: [...entries], epoch };
+    this.#second = this.#replica;
     this.epoch = epoch;
     this.lastId = entries.at(-1)?.id ?? beginning;
     this.#behindMs = behindMs;

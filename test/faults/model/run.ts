@@ -14,6 +14,13 @@ export interface RunResult {
   readonly counts: Readonly<Record<string, number>>;
 }
 
+export interface RunOptions {
+  /** Left out of the nodes. */
+  readonly without?: Protection;
+  /** At times the replica that takes over is one that has not confirmed what was acknowledged: `redis.durable` asks one. */
+  readonly hasSecondReplica?: boolean;
+}
+
 const nodeCount = 3;
 const clientCount = 5;
 const steps = 250;
@@ -28,13 +35,15 @@ export class ModelRun {
   readonly #isDeadly: boolean;
   readonly #random: () => number;
   readonly #without: Protection | undefined;
+  readonly #hasSecond: boolean;
   #epochs = 0;
   #lives = 0;
 
-  /** Every second run has nodes that die more often. Every third one has `redis.durable`, and a Redis that is not wiped: then nothing acknowledged may be lost. */
-  constructor(seed: number, without?: Protection) {
+  /** Every second run has nodes that die more often. Every third one has `redis.durable`, and a Redis that is not wiped: then nothing acknowledged may be lost, unless another replica takes over. */
+  constructor(seed: number, { without, hasSecondReplica = false }: RunOptions) {
     this.#random = randomOf(seed);
     this.#without = without;
+    this.#hasSecond = hasSecondReplica;
     this.isDurable = seed % 3 === 0;
     this.#isDeadly = seed % 2 === 0;
     for (let place = 0; place < nodeCount; place += 1) this.#start(place);
@@ -69,6 +78,7 @@ export class ModelRun {
       [25, () => client.receive(1 + this.#upTo(5))],
       [12, () => this.#connect(client)],
       [8, () => redis.replicate(this.#upTo(3))],
+      [this.#hasSecond ? 1 : 0, () => redis.replicateSecond(this.#upTo(6))],
       [3, () => this.#count("disconnect", () => client.disconnect())],
       [this.#isDeadly ? 4 : 1, () => node && this.#count("crash", () => this.#crash(place))],
       [this.#isDeadly ? 8 : 3, () => node === undefined && this.#start(place)],
@@ -106,17 +116,22 @@ export class ModelRun {
   }
 
   #wrongs(): string[] {
+    const { redis } = this;
     const holders = new Set(this.nodes.flatMap((node) => [...(node?.holds ?? [])]));
     // A loss of which nobody can tell: with its writer, whose next entry would, and with all who had read it, or by a flush
-    // under open connections before all had. With `durable` nothing acknowledged is among them.
-    const isAcknowledged = (text: string): boolean => this.clients.some((client) => client.hasAcknowledged(text));
+    // under open connections before all had.
     const isTraceless = (text: string, entries: readonly ModelEntry[]): boolean =>
-      !(this.isDurable && isAcknowledged(text)) &&
-      ((this.redis.lost.has(text) && !holders.has(text)) || this.redis.flushed.has(text)) &&
-      entries.every((entry) => this.redis.isUntold(entry));
-    const { wrongs, announced, traceless } = checkModel(this.clients, this.redis, isTraceless);
+      ((isLost(entries) && !holders.has(text)) || redis.flushed.has(text)) &&
+      entries.every((entry) => redis.isUntold(entry));
+    // Of a message that was sent again one copy may be lost, or trimmed, while another one stands: all count together.
+    const isLost = (entries: readonly ModelEntry[]): boolean => entries.every((entry) => redis.lost.has(entry));
+    const { wrongs, announced, traceless, entriesOf } = checkModel(this.clients, redis, isTraceless);
     this.counts.traceless = traceless;
     this.counts.announced = announced;
+    const acknowledged = this.clients.flatMap(({ acknowledgedTexts }) => acknowledgedTexts);
+    const lost = acknowledged.filter((text) => isLost(entriesOf.get(text) ?? []));
+    this.counts["acknowledged and lost"] = lost.length;
+    if (this.isDurable && !this.#hasSecond) wrongs.push(...lost.map((text) => `acknowledged and lost: ${text}`));
     const waiting = this.clients.reduce((sum, client) => sum + client.waitingTexts.length, 0);
     return waiting === 0 ? wrongs : [...wrongs, `${waiting} publications were never acknowledged`];
   }
@@ -173,8 +188,9 @@ export class ModelRun {
   }
 
   #failOver(isRollback: boolean): void {
+    const isSecond = this.#hasSecond && this.#random() < 0.5;
     if (!isRollback) this.redis.replicate();
-    this.redis.failOver(this.#behindMs());
+    this.redis.failOver(this.#behindMs(), isSecond);
   }
 
   #trim(count: number): void {
@@ -232,4 +248,4 @@ export class ModelRun {
   }
 }
 
-export const runModel = (seed: number, without?: Protection): RunResult => new ModelRun(seed, without).run();
+export const runModel = (seed: number, options: RunOptions = {}): RunResult => new ModelRun(seed, options).run();

@@ -4,7 +4,7 @@ import { redisCli } from "../../support/redis-cli.ts";
 import { complete, inStep } from "../../support/redis-cluster.ts";
 import { replication, startReplica } from "../../support/sentinel.ts";
 import type { Row } from "../row.ts";
-import { stream } from "../stage.ts";
+import { epochLine, stream } from "../stage.ts";
 
 const byDurableSentinel = { nodes: 2, redis: "sentinel", bus: { durable: true } } as const;
 const bySentinel = { nodes: 2, redis: "sentinel" } as const;
@@ -23,10 +23,8 @@ export const failoverRows: readonly Row[] = [
       await failedOver();
       await startReplica(stage.lifetime, replica); // WAIT needs one: the new master gets it
       await stage.traffic.moreAcknowledged(50);
-      await stage.fired(
-        stage.nodes.every((node) => node.logLines(backLine).length > 0),
-        "the log tells of it",
-      );
+      const isTold = (): boolean => stage.nodes.every((node) => node.logLines(backLine).length > 0);
+      await eventually(isTold, "the log tells of it");
     },
   },
   {
@@ -50,7 +48,7 @@ export const failoverRows: readonly Row[] = [
   },
   {
     name: "failover-lost-writes",
-    title: "a failover to a replica that lags: everybody is told of a new epoch",
+    title: "a failover to a replica that lags, from a master whose clock is ahead: everybody is told of a new epoch",
     isQuick: true,
     keepsConnections: true,
     allows: "losses",
@@ -60,6 +58,7 @@ export const failoverRows: readonly Row[] = [
     async run(stage) {
       const { master, replica, cutReplication, failedOver } = stage.sentinel;
       await cutReplication();
+      await master.wasAhead(stream);
       await stage.traffic.moreAcknowledged(50);
       await stage.fired((await entriesIn(replica)) < (await entriesIn(master)), "the replica lacks something");
       await stage.strike(() => master.stop("SIGKILL"));
@@ -74,17 +73,38 @@ export const failoverRows: readonly Row[] = [
   {
     name: "failover-lost-writes-durable",
     title: "a failover to a replica that lags, with redis.durable: what the replica lacks was never acknowledged",
+    isQuick: true,
     keepsConnections: true,
     allows: "breaks",
     proofs: ["the wait for a replica"],
     stage: byDurableSentinel,
     async run(stage) {
-      const { master, replica, cutReplication, failedOver } = stage.sentinel;
+      const { master, replica, cutReplication, joinReplication, failedOver } = stage.sentinel;
+      const away = [0, 1, 2].map((n) => stage.client({ channel: `chat.${n}`, name: `away${n}`, turn: n }));
+      await Promise.all(away.map((client) => client.subscribed()));
+      const isBehind = async (): Promise<boolean> => (await entriesIn(master)) > (await entriesIn(replica));
       await cutReplication();
-      await eventually(async () => (await entriesIn(master)) > (await entriesIn(replica)), "entries that it lacks");
+      // Writers wait for a replica before they go on: one that was cut off between an entry and its word may lack nothing.
+      const lacksSomething = (): Promise<boolean> =>
+        eventually(isBehind, "", 1000).then(
+          () => true,
+          () => false,
+        );
+      while (!(await lacksSomething())) {
+        await joinReplication();
+        await stage.traffic.moreAcknowledged(1);
+        await cutReplication();
+      }
+      await stage.pause(1000); // all that the master has is with everybody
+      for (const client of away) client.stop();
       await stage.nothingAcknowledged(1500);
       await stage.strike(() => master.stop("SIGKILL"));
       await failedOver();
+      const isTold = (): boolean => stage.nodes.every((node) => node.logLines(epochLine).length > 0);
+      await eventually(isTold, "a new epoch, without which nodes still know what the log has lost");
+      // They miss whatever was acknowledged in between.
+      for (const client of away) client.resume();
+      await Promise.all(away.map((client) => client.subscribed()));
       await startReplica(stage.lifetime, replica);
       await stage.traffic.moreAcknowledged(50);
     },
@@ -116,10 +136,7 @@ export const failoverRows: readonly Row[] = [
       const { cluster } = stage;
       const master = await cluster.ownerOf(stream);
       await stage.strike(() => master.stop("SIGKILL"));
-      await stage.fired(
-        (await stage.notReady()).every((reason) => /Redis: /.test(reason)),
-        "every node says so",
-      );
+      await stage.notReadyFor();
       await stage.pause(1000);
       await master.start();
       await complete(cluster.masters);

@@ -6,19 +6,21 @@ import { connect } from "../../support/client.ts";
 import type { NodeProcess } from "../../support/node-process.ts";
 import { eventually } from "../../support/redis.ts";
 import type { Row } from "../row.ts";
-import { type Stage, stream, urlOf } from "../stage.ts";
+import { epochLine, type Stage, stream, urlOf } from "../stage.ts";
 
 const announced = { allows: "losses", announces: true, keepsConnections: true } as const;
 
 export const lostRows: readonly Row[] = [
   {
     name: "redis-empty",
-    title: "Redis restarted empty",
+    title: "Redis restarted empty, and an hour behind its clock of before",
     isQuick: true,
     ...announced,
     proofs: ["the new epoch"],
     async run(stage) {
       const comeBack = await away(stage);
+      await stage.redis.wasAhead(stream);
+      await stage.traffic.moreAcknowledged(50);
       await stage.strike(() => stage.redis.stopAndForget());
       await stage.notReady();
       await stage.redis.start();
@@ -30,7 +32,8 @@ export const lostRows: readonly Row[] = [
   },
   {
     name: "redis-rolled-back",
-    title: "Redis restarted with data of a moment ago, as after a failover that lost writes",
+    title:
+      "Redis restarted with data of a moment ago, as after a failover that lost writes, and an hour behind its clock",
     isQuick: true,
     ...announced,
     proofs: ["look at the cursor"],
@@ -40,6 +43,7 @@ export const lostRows: readonly Row[] = [
       const old = `${redis.folder}-old`;
       stage.lifetime.after(() => rm(old, { recursive: true, force: true }));
       await cp(data, old, { recursive: true });
+      await redis.wasAhead(stream);
       await stage.traffic.moreAcknowledged(50);
       const comeBack = await away(stage);
       await stage.strike(() => redis.stopAndForget());
@@ -98,8 +102,6 @@ export const lostRows: readonly Row[] = [
     },
   },
 ];
-
-const epochLine = "the log has a new epoch: clients are told that they may have missed messages";
 
 function deleted(name: string, what: string, command: readonly [string, ...string[]]): Row {
   return {

@@ -3,9 +3,8 @@ import type { NodeProcess } from "../../support/node-process.ts";
 import { eventually } from "../../support/redis.ts";
 import { buildProgram, laterRelease } from "../program.ts";
 import type { Row } from "../row.ts";
-import { type Stage, stream } from "../stage.ts";
+import { epochLine, type Stage, stream } from "../stage.ts";
 
-const epochLine = "the log has a new epoch: clients are told that they may have missed messages";
 /** One machine with two workers, and another node. */
 const withWorkers = { nodes: 2, settings: { workers: 2 } };
 

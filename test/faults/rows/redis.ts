@@ -1,4 +1,5 @@
 /** Redis that is away, or cannot be used, and has its data afterwards: connections stay, publications wait, nothing is missing. */
+import type { TestRedis } from "../../support/redis.ts";
 import type { Row } from "../row.ts";
 
 export const redisRows: readonly Row[] = [
@@ -13,10 +14,7 @@ export const redisRows: readonly Row[] = [
     async run(stage) {
       await stage.pause(0, 500);
       await stage.strike(() => stage.redis.stop("SIGKILL"));
-      await stage.fired(
-        (await stage.notReady()).every((reason) => /Redis: /.test(reason)),
-        "every node says so",
-      );
+      await stage.notReadyFor();
       await stage.pause(1000, 2000);
       await stage.redis.start();
     },
@@ -49,21 +47,13 @@ export const redisRows: readonly Row[] = [
       await stage.fired(stage.traffic.sum("closes") > 0, "connections ended");
     },
   },
-  {
+  refusing({
     name: "redis-oom",
     title: "Redis out of memory, until it is given some",
-    isQuick: true,
-    keepsConnections: true,
-    async run(stage) {
-      await stage.strike(() => stage.redis.client.config("SET", "maxmemory", "1mb"));
-      await stage.fired(
-        (await stage.notReady()).every((reason) => /OOM/.test(reason)),
-        "every node says so",
-      );
-      await stage.nothingAcknowledged(2000);
-      await stage.redis.client.config("SET", "maxmemory", "0");
-    },
-  },
+    reason: /OOM/,
+    begin: ({ client }) => client.config("SET", "maxmemory", "1mb"),
+    end: ({ client }) => client.config("SET", "maxmemory", "0"),
+  }),
   {
     name: "redis-oom-until-old-goes",
     title: "Redis out of memory, and nobody gives it more: what waits is written once old entries are past their time",
@@ -81,40 +71,21 @@ export const redisRows: readonly Row[] = [
       await stage.traffic.settled();
     },
   },
-  {
+  refusing({
     name: "redis-readonly",
     title: "Redis made a replica of nobody: it refuses writes with READONLY, until it is a master again",
-    isQuick: true,
-    keepsConnections: true,
-    async run(stage) {
-      await stage.strike(() => stage.redis.client.call("REPLICAOF", "127.0.0.1", "1"));
-      await stage.fired(
-        (await stage.notReady()).every((reason) => /Redis: /.test(reason)),
-        "every node says so",
-      );
-      await stage.nothingAcknowledged(2000);
-      await stage.redis.client.call("REPLICAOF", "NO", "ONE");
-    },
-  },
-  {
+    begin: ({ client }) => client.call("REPLICAOF", "127.0.0.1", "1"),
+    end: ({ client }) => client.call("REPLICAOF", "NO", "ONE"),
+  }),
+  refusing({
     name: "redis-password-changed",
     title: "Redis' password changed under the nodes, and changed back",
-    isQuick: true,
-    keepsConnections: true,
-    async run(stage) {
-      const { client } = stage.redis;
-      await stage.strike(async () => {
-        await client.config("SET", "requirepass", "another");
-        await client.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
-      });
-      await stage.fired(
-        (await stage.notReady()).every((reason) => /Redis: /.test(reason)),
-        "every node says so",
-      );
-      await stage.nothingAcknowledged(2000);
-      await client.config("SET", "requirepass", "");
+    async begin({ client }) {
+      await client.config("SET", "requirepass", "another");
+      await client.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
     },
-  },
+    end: ({ client }) => client.config("SET", "requirepass", ""),
+  }),
   {
     name: "redis-away-queue-full",
     title: "Redis away for longer than the queue holds: publishers are refused, and what was acknowledged arrives",
@@ -140,6 +111,31 @@ function frozen(seconds: number, isQuick = false): Row {
       await stage.strike(() => stage.redis.freeze());
       await stage.nothingAcknowledged(seconds * 1000);
       stage.redis.resume();
+    },
+  };
+}
+
+interface Refusal {
+  readonly name: string;
+  readonly title: string;
+  /** What the nodes say. */
+  readonly reason?: RegExp;
+  readonly begin: (redis: TestRedis) => Promise<unknown>;
+  readonly end: (redis: TestRedis) => Promise<unknown>;
+}
+
+/** Redis is there, and does not do what it is asked, for a while. */
+function refusing({ name, title, reason, begin, end }: Refusal): Row {
+  return {
+    name,
+    title,
+    isQuick: true,
+    keepsConnections: true,
+    async run(stage) {
+      await stage.strike(() => begin(stage.redis));
+      await stage.notReadyFor(reason);
+      await stage.nothingAcknowledged(2000);
+      await end(stage.redis);
     },
   };
 }
