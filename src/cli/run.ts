@@ -10,12 +10,9 @@ import { didYouMean } from "../text/nearest.ts";
 import { connections, disconnect, info, publish } from "./api-commands.ts";
 import { UsageError } from "./arguments.ts";
 import { check } from "./check.ts";
-import { doctor } from "./doctor.ts";
 import { commands, helpText } from "./help.ts";
 import { complain, print } from "./output.ts";
 import { serve } from "./serve.ts";
-import { tail } from "./tail.ts";
-import { token } from "./token.ts";
 
 /** Runs the command line `args` and resolves to the exit status; `serve` goes on running after that. */
 export async function run(args: readonly string[]): Promise<number> {
@@ -39,17 +36,18 @@ async function dispatch(name: string, rest: readonly string[]): Promise<void> {
   if (asksHelp([name, ...rest])) return help(command);
   if (name === "--version") return print(`tidegate ${version}`);
   if (command === undefined) throw new UsageError(unknownCommand(name));
+  // What only one command needs is loaded with it.
   switch (command) {
     case "serve":
       return serve(rest);
     case "check":
       return check(rest);
     case "doctor":
-      return doctor(rest);
+      return (await import("./doctor.ts")).doctor(rest);
     case "token":
-      return token(rest);
+      return (await import("./token.ts")).token(rest);
     case "tail":
-      return tail(rest);
+      return (await import("./tail.ts")).tail(rest);
     case "publish":
       return publish(rest);
     case "connections":
