@@ -13,6 +13,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { Child, freePort, temporaryFolder, until } from "../support/child.ts";
 import { ensureCommand } from "../support/debian.ts";
+import { typescript } from "../support/gateway-program.ts";
 import type { Account } from "../support/ledger.ts";
 import { type NodeProcess, startNodeProcess } from "../support/node-process.ts";
 import { startRedis } from "../support/redis.ts";
@@ -172,11 +173,11 @@ class Crowd {
       clientsPerChannel: 10,
       publicationsPerSecond: 200,
     };
-    this.#child = new Child(t, process.execPath, ["--import", "tsx", crowdProgram, JSON.stringify(options)]);
+    this.#child = new Child(t, process.execPath, [...typescript, crowdProgram, JSON.stringify(options)]);
   }
 
   async isReady(): Promise<void> {
-    await this.#child.printed(/"ready"/, 60_000);
+    await this.#child.printed(/"ready"/);
   }
 
   /** Ends the load; resolves to what came of it. */
