@@ -10,7 +10,7 @@ import { ready, startNodes } from "./redis-nodes.ts";
 
 const channel = "chat.room";
 
-describe("A connection's id", { timeout: 60_000 }, () => {
+describe("A connection's id", () => {
   it("is nobody else's, also on a node that starts while Redis is away and all leases have ended", async (t) => {
     const redis = await startRedis(t);
     const lease = { leaseSeconds: 2 };
@@ -52,7 +52,7 @@ describe("A connection's id", { timeout: 60_000 }, () => {
   });
 });
 
-describe("An idempotency key", { timeout: 60_000 }, () => {
+describe("An idempotency key", () => {
   it("ends at the same publication on every node, also on one that started in the middle of its time", async (t) => {
     const redis = await startRedis(t);
     const settings = { idempotency: { seconds: 8 } };

@@ -12,7 +12,7 @@ import { eventually, startProxy, startRedis, type TestRedis } from "../support/r
 import { countedSettings } from "../support/traffic.ts";
 import { backLine, logged, readiness, ready, startNodes, troubleLine } from "./redis-nodes.ts";
 
-describe("Redis in trouble at the start", { timeout: 60_000 }, () => {
+describe("Redis in trouble at the start", () => {
   const wrongPassword = async (t: TestContext): Promise<{ redis: TestRedis; url: string }> => {
     const redis = await startRedis(t, { password: "right" });
     return { redis, url: `redis://:wrong@127.0.0.1:${redis.port}` };
@@ -119,7 +119,7 @@ describe("Redis in trouble at the start", { timeout: 60_000 }, () => {
   });
 });
 
-describe("Settings beside redis.url", { timeout: 60_000 }, () => {
+describe("Settings beside redis.url", () => {
   it("give the user and password that it lacks, whatever their characters", async (t) => {
     const password = secretOf("p/w#?@:%25é");
     const redis = await startRedis(t, {
@@ -139,7 +139,7 @@ describe("Settings beside redis.url", { timeout: 60_000 }, () => {
   });
 });
 
-describe("Redis over TLS", { timeout: 60_000 }, () => {
+describe("Redis over TLS", () => {
   it("carries a message where its certificate is trusted, and is refused with the reason where it is not", async (t) => {
     const { certFile, keyFile } = await makeCertificate(t);
     const tlsPort = await freePort();

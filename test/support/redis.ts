@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 
 import { Redis } from "ioredis";
-import { Child, freePort, type Lifetime, until } from "./child.ts";
+import { Child, freePort, type Lifetime, patienceMs, until } from "./child.ts";
 import { ensureCommand } from "./debian.ts";
 
 export interface RedisSettings {
@@ -231,7 +231,7 @@ export async function startProxy(t: Lifetime, { port }: { readonly port: number 
 export async function eventually(
   holds: () => boolean | Promise<boolean>,
   wanted: string,
-  withinMs = 15_000,
+  withinMs = patienceMs,
 ): Promise<void> {
   await until(holds, () => `waited in vain: ${wanted}`, withinMs);
 }
