@@ -4,7 +4,7 @@
  * The key comes from a file or from the environment, never from an argument: arguments are in the process list.
  */
 import { readFileSync } from "node:fs";
-import { clientApiKey, processEnvironment } from "../config/environment.ts";
+import { clientApiKey, processEnvironment } from "../config/process-environment.ts";
 import { UsageError } from "./arguments.ts";
 import { printable } from "./output.ts";
 
