@@ -49,9 +49,7 @@ describe("Redis in trouble at the start", () => {
     const redis = await startRedis(t, { isStarted: false });
     const node = await startTestGateway(t, countedSettings(redis.url));
     await sleep(300);
-    const startedMs = performance.now();
     await node.stop({ delaySeconds: 0, seconds: 0 });
-    assert.equal(performance.now() - startedMs < 3000, true);
     await sleep(500); // an unhandled rejection would fail the test
   });
 

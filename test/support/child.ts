@@ -83,7 +83,10 @@ export function environment(): NodeJS.ProcessEnv {
 /** For whatever should happen soon, on a machine that is busy with something else: only a failure takes so long. */
 export const patienceMs = 60_000;
 
-/** Asks every 20 ms until the answer is yes; rejects with `failure` after `withinMs`, or with what `holds` throws. */
+/**
+ * Asks until the answer is yes, at first every 20 ms, after a second every 100 ms; rejects with `failure` after `withinMs`,
+ * or with what `holds` throws.
+ */
 export async function until(
   holds: () => boolean | Promise<boolean>,
   failure: () => string,
@@ -91,8 +94,9 @@ export async function until(
 ): Promise<void> {
   const startedMs = performance.now();
   while (!(await holds())) {
-    if (performance.now() - startedMs > withinMs) throw new Error(`${failure()} (after ${withinMs} ms)`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    const passedMs = performance.now() - startedMs;
+    if (passedMs > withinMs) throw new Error(`${failure()} (after ${withinMs} ms)`);
+    await new Promise((resolve) => setTimeout(resolve, Math.min(100, Math.max(20, passedMs / 10))));
   }
 }
 

@@ -44,9 +44,10 @@ export class TestRedis {
   async start(): Promise<void> {
     const { password, args = [] } = this.#settings;
     const own = ["--port", `${this.port}`, "--bind", "127.0.0.1", "--dir", this.folder, "--save", ""];
+    const prompt = ["--repl-diskless-sync-delay", "0"]; // else a replica waits for others, 5 s
     const lasting = ["--appendonly", "yes", "--appendfsync", "always"];
     const secret = password === undefined ? [] : ["--requirepass", password];
-    this.#child = new Child(this.#t, await serverCommand(), [...own, ...lasting, ...secret, ...args]);
+    this.#child = new Child(this.#t, await serverCommand(), [...own, ...lasting, ...prompt, ...secret, ...args]);
     await this.#child.printed(/Ready to accept connections/i);
   }
 
