@@ -10,7 +10,7 @@ import { ready, startNodes } from "./redis-nodes.ts";
 
 const channel = "chat.room";
 
-describe("A connection's id", () => {
+describe("A connection's id", { concurrency: true }, () => {
   it("is nobody else's, also on a node that starts while Redis is away and all leases have ended", async (t) => {
     const redis = await startRedis(t);
     const lease = { leaseSeconds: 2 };

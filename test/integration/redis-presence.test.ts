@@ -35,7 +35,7 @@ async function members(client: TestClient): Promise<string[]> {
 const here = (client: TestClient, ...users: string[]) =>
   eventually(async () => JSON.stringify(await members(client)) === JSON.stringify(users), `${users} are here`);
 
-describe("Presence across nodes", () => {
+describe("Presence across nodes", { concurrency: true }, () => {
   it("is one join and one leave for a user with tabs on several nodes, the same list everywhere", async (t) => {
     const redis = await startRedis(t);
     const nodes = await startNodes(t, [redis.url, redis.url, redis.url], {}, presence);
@@ -113,7 +113,7 @@ describe("Presence across nodes", () => {
   });
 });
 
-describe("A node that", () => {
+describe("A node that", { concurrency: 2 }, () => {
   const startThree = async (t: TestContext): Promise<{ redis: TestRedis; nodes: NodeProcess[] }> => {
     const redis = await startRedis(t);
     const settings = { ...countedSettings(redis.url, { leaseSeconds }), ...presence, auth: { secret: testSecret } };

@@ -12,7 +12,7 @@ import { eventually, startProxy, startRedis, type TestRedis } from "../support/r
 import { countedSettings } from "../support/traffic.ts";
 import { backLine, logged, readiness, ready, startNodes, troubleLine } from "./redis-nodes.ts";
 
-describe("Redis in trouble at the start", () => {
+describe("Redis in trouble at the start", { concurrency: 4 }, () => {
   const wrongPassword = async (t: TestContext): Promise<{ redis: TestRedis; url: string }> => {
     const redis = await startRedis(t, { password: "right" });
     return { redis, url: `redis://:wrong@127.0.0.1:${redis.port}` };
