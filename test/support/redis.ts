@@ -45,13 +45,14 @@ export class TestRedis {
     const { password, args = [] } = this.#settings;
     const own = ["--port", `${this.port}`, "--bind", "127.0.0.1", "--dir", this.folder, "--save", ""];
     const prompt = ["--repl-diskless-sync-delay", "0"]; // else a replica waits for others, 5 s
-    const lasting = ["--appendonly", "yes", "--appendfsync", "always"];
+    // What it acknowledged is written then: a killed server has it, and no test waits for a disk.
+    const lasting = ["--appendonly", "yes", "--appendfsync", "no"];
     const secret = password === undefined ? [] : ["--requirepass", password];
     this.#child = new Child(this.#t, await serverCommand(), [...own, ...lasting, ...prompt, ...secret, ...args]);
     await this.#child.printed(/Ready to accept connections/i);
   }
 
-  /** Ends it; what it acknowledged is on disk. */
+  /** Ends it; what it acknowledged stays. */
   async stop(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<void> {
     this.#client?.disconnect();
     this.#client = undefined;
