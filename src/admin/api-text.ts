@@ -2,7 +2,8 @@
  * The bytes of a body as what they stand for. UTF-8 that is none, JSON that is none: each is told in words; of several
  * lines each by itself, so that the good ones still count.
  */
-import { type CallName, taskOf } from "../calls/call-table.ts";
+import type { CallName } from "../calls/call-table.ts";
+import { taskOf } from "../calls/call-tasks.ts";
 import { CallError } from "../calls/calls.ts";
 
 /** `lines`: NDJSON, a call a line. */

@@ -1,7 +1,6 @@
 /** What a Redis server must be for the log to be safe in it, looked at once when a node starts. */
-import { Redis } from "ioredis";
 import type { BusLog } from "./bus-status.ts";
-import type { RedisClient, RedisConnection } from "./redis-connection.ts";
+import { isCluster, type RedisClient, type RedisConnection } from "./redis-connection.ts";
 
 const commandTimeoutMs = 2000;
 /** XADD with NOMKSTREAM and MINID, XAUTOCLAIM, SET with GET: streams as they are used here. */
@@ -37,6 +36,6 @@ export const evictionPolicy = (info: string): string => /maxmemory_policy:(\S+)/
  * and it takes no command that a user may lack the right to.
  */
 export async function selectDatabase(client: RedisClient): Promise<void> {
-  const database = client instanceof Redis ? (client.options.db ?? 0) : 0;
+  const database = isCluster(client) ? 0 : (client.options.db ?? 0);
   if (database !== 0) await client.select(database);
 }

@@ -22,8 +22,8 @@ import {
   isBatchable,
   isGathered,
   type TokenCall,
-  taskOf,
 } from "./call-table.ts";
+import { taskOf } from "./call-tasks.ts";
 import { CallError, type Calls } from "./calls.ts";
 
 export interface CallLimits {

@@ -128,22 +128,6 @@ export const callTable = {
 export type CallName = keyof typeof callTable;
 export const callNames = Object.keys(callTable) as readonly CallName[];
 
-/** What the calls do that are no verbs. */
-const tasks: { readonly [Name in CallName]?: string } = {
-  presence: "list members",
-  presence_stats: "count members",
-  history: "read history",
-  channels: "list channels",
-  connections: "list connections",
-  info: "tell info",
-  stats: "tell stats",
-  token: "issue token",
-  "authorize/explain": "explain authorization",
-};
-
-/** What a call does, for error texts: `cannot list connections: …`. */
-export const taskOf = (name: CallName): string => tasks[name] ?? name;
-
 /** The path of a call. */
 export const callPath = (name: CallName): string => `/api/v1/${name}`;
 

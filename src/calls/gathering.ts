@@ -7,7 +7,7 @@
  * process.
  */
 import type { AnswerRecord, Bus, CommandRecord } from "../bus/bus.ts";
-import { taskOf } from "./call-table.ts";
+import { taskOf } from "./call-tasks.ts";
 import { CallError } from "./calls.ts";
 import {
   type Command,

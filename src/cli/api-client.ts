@@ -4,8 +4,9 @@
  * The key comes from a file or from the environment, never from an argument: arguments are in the process list.
  */
 import { readFileSync } from "node:fs";
-import { type CallName, taskOf } from "../calls/call-table.ts";
-import { clientApiKey, processEnvironment } from "../config/environment.ts";
+import type { CallName } from "../calls/call-table.ts";
+import { taskOf } from "../calls/call-tasks.ts";
+import { clientApiKey, processEnvironment } from "../config/process-environment.ts";
 import { UsageError } from "./arguments.ts";
 import { printable } from "./output.ts";
 

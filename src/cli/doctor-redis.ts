@@ -5,8 +5,8 @@
  * The rule: by the gateway's own connection, so that it fails here as it would there.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { Redis } from "ioredis";
-import { RedisConnection } from "../bus/redis-connection.ts";
+import type { Redis } from "ioredis";
+import { isCluster, RedisConnection } from "../bus/redis-connection.ts";
 import type { RedisOptions } from "../bus/redis-options.ts";
 import { evictionPolicy, selectDatabase, serverVersion, versionFault } from "../bus/redis-server-check.ts";
 import type { Finding } from "./finding.ts";
@@ -58,7 +58,7 @@ export async function examineRedis(options: RedisOptions): Promise<Finding[]> {
       ];
     return await connection.run(async (client) => {
       await selectDatabase(client);
-      const servers = client instanceof Redis ? [client] : client.nodes("master");
+      const servers = isCluster(client) ? client.nodes("master") : [client];
       const writing = await examineWriting(() => client.set(`${options.prefix}doctor`, "1", "PX", 1000));
       const examined = await Promise.all(servers.map((server) => examineServer(server, options)));
       return [...examined.flat(), writing];

@@ -5,7 +5,7 @@
  */
 import { ConfigError } from "../config/config-error.ts";
 import type { Config } from "../config/config-schema.ts";
-import { packagedConfigFile } from "../config/load-config.ts";
+import { packagedConfigFile } from "../config/packaged-file.ts";
 import { parseArguments } from "./arguments.ts";
 import { examineCertificate } from "./doctor-certificate.ts";
 import { examineDescriptors, examinePorts, examineReceiveBuffers } from "./doctor-machine.ts";

@@ -1,5 +1,5 @@
 /** What `tidegate help` prints. */
-import { packagedConfigFile } from "../config/load-config.ts";
+import { packagedConfigFile } from "../config/packaged-file.ts";
 
 /** The commands, in the order of a newcomer's questions. */
 export const commands = [

@@ -2,8 +2,8 @@
 import { loadApiKeys } from "../auth/api-keys.ts";
 import { createTokenVerifier } from "../auth/jwt-verifier.ts";
 import type { Config } from "../config/config-schema.ts";
-import { processEnvironment } from "../config/environment.ts";
 import { loadConfig } from "../config/load-config.ts";
+import { processEnvironment } from "../config/process-environment.ts";
 import { loadWebhookSecrets } from "../webhooks/webhook-secrets.ts";
 
 /** Resolves to the configuration. Rejects with what is wrong with it, or with the keys that it names. */

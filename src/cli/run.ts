@@ -7,15 +7,9 @@ import { AuthSetupError } from "../auth/auth-setup-error.ts";
 import { ConfigError } from "../config/config-error.ts";
 import { version } from "../gateway/version.ts";
 import { didYouMean } from "../text/nearest.ts";
-import { connections, disconnect, info, publish } from "./api-commands.ts";
 import { UsageError } from "./arguments.ts";
-import { check } from "./check.ts";
-import { doctor } from "./doctor.ts";
 import { commands, helpText } from "./help.ts";
 import { complain, print } from "./output.ts";
-import { serve } from "./serve.ts";
-import { tail } from "./tail.ts";
-import { token } from "./token.ts";
 
 /** Runs the command line `args` and resolves to the exit status; `serve` goes on running after that. */
 export async function run(args: readonly string[]): Promise<number> {
@@ -39,25 +33,26 @@ async function dispatch(name: string, rest: readonly string[]): Promise<void> {
   if (asksHelp([name, ...rest])) return help(command);
   if (name === "--version") return print(`tidegate ${version}`);
   if (command === undefined) throw new UsageError(unknownCommand(name));
+  // Each is loaded when it is run: help and a wrong word need none.
   switch (command) {
     case "serve":
-      return serve(rest);
+      return (await import("./serve.ts")).serve(rest);
     case "check":
-      return check(rest);
+      return (await import("./check.ts")).check(rest);
     case "doctor":
-      return doctor(rest);
+      return (await import("./doctor.ts")).doctor(rest);
     case "token":
-      return token(rest);
+      return (await import("./token.ts")).token(rest);
     case "tail":
-      return tail(rest);
+      return (await import("./tail.ts")).tail(rest);
     case "publish":
-      return publish(rest);
+      return (await import("./api-commands.ts")).publish(rest);
     case "connections":
-      return connections(rest);
+      return (await import("./api-commands.ts")).connections(rest);
     case "disconnect":
-      return disconnect(rest);
+      return (await import("./api-commands.ts")).disconnect(rest);
     case "info":
-      return info(rest);
+      return (await import("./api-commands.ts")).info(rest);
     case "help":
       if (rest.length > 1) throw new UsageError(`unexpected argument ${JSON.stringify(rest[1])}`);
       return help(rest[0]);

@@ -3,8 +3,8 @@
  * process, or in several that this one supervises.
  */
 import { availableParallelism } from "node:os";
-import { processEnvironment } from "../config/environment.ts";
 import { loadConfig } from "../config/load-config.ts";
+import { processEnvironment } from "../config/process-environment.ts";
 import { parseArguments } from "./arguments.ts";
 
 const grammar = {

@@ -1,6 +1,6 @@
 /** `tidegate tail`: a channel in the terminal, its messages out and typed lines in. */
 import { createInterface } from "node:readline";
-import { clientToken, processEnvironment } from "../config/environment.ts";
+import { clientToken, processEnvironment } from "../config/process-environment.ts";
 import { isChannelName } from "../protocol/names.ts";
 import { parseArguments, UsageError } from "./arguments.ts";
 import { complain, endWithReader, print, printable } from "./output.ts";

@@ -1,7 +1,7 @@
 /** `tidegate token`: a token signed with the configured secret, and nothing else on standard output. */
 import { signToken } from "../auth/sign-token.ts";
-import { processEnvironment } from "../config/environment.ts";
 import { loadConfig } from "../config/load-config.ts";
+import { processEnvironment } from "../config/process-environment.ts";
 import { commaSeparated } from "../config/settings.ts";
 import { parseArguments, UsageError } from "./arguments.ts";
 import { durationRule, parseDuration } from "./duration.ts";

@@ -8,27 +8,13 @@ import { didYouMean } from "../text/nearest.ts";
 import type { Fault } from "./config-error.ts";
 import { flagName, type KeyPath, variableName } from "./key-path.ts";
 import { isTree, type Layer, type Tree } from "./layer.ts";
+import { clientVariables } from "./process-environment.ts";
 import { keysIn, type Setting, settingAt, settings, settingValue } from "./settings.ts";
 
-/** This process's environment, for the programs to hand on. */
-export const processEnvironment: NodeJS.ProcessEnv = process.env;
-
 const prefix = "TIDEGATE_";
-const tokenVariable = "TIDEGATE_TOKEN";
-const apiKeyVariable = "TIDEGATE_API_KEY";
 const settingsByVariable: ReadonlyMap<string, Setting> = new Map(
   settings.map((setting) => [variableName(setting.path), setting]),
 );
-
-/** The client's token for `tidegate tail`; not part of the gateway's configuration. */
-export function clientToken(env: NodeJS.ProcessEnv): string | undefined {
-  return env[tokenVariable] || undefined;
-}
-
-/** The key of `tidegate publish` and the other commands that speak to a gateway; not part of its configuration either. */
-export function clientApiKey(env: NodeJS.ProcessEnv): string | undefined {
-  return env[apiKeyVariable] || undefined;
-}
 
 /** A layer for each TIDEGATE_ variable, sections before their keys; an empty one is not set. */
 export function environmentLayers(env: NodeJS.ProcessEnv): { layers: readonly Layer[]; faults: readonly Fault[] } {
@@ -72,7 +58,7 @@ function nearestVariable(name: string): string {
  * `tidegate-…`: TIDEGATE_PORT=tcp://10.0.0.1:9501, TIDEGATE_SERVICE_HOST and their like.
  */
 function isForeign(name: string, env: NodeJS.ProcessEnv): boolean {
-  if (name === tokenVariable || name === apiKeyVariable) return true;
+  if (clientVariables.includes(name)) return true;
   if (/_SERVICE_(?:HOST|PORT(?:_[A-Z0-9_]+)?)$/.test(name)) return true;
   if (/_PORT_\d+_(?:TCP|UDP|SCTP)_(?:PROTO|PORT|ADDR)$/.test(name)) return true;
   return /_PORT(?:_\d+_(?:TCP|UDP|SCTP))?$/.test(name) && /^(?:tcp|udp|sctp):\/\//.test(env[name] ?? "");

@@ -4,13 +4,13 @@
  * Nothing faulty leaves this file, and no fault hides another: all are collected and thrown at once.
  */
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
 import { ConfigError, type Fault } from "./config-error.ts";
 import { readConfigFile } from "./config-file.ts";
 import { type Config, configSchema } from "./config-schema.ts";
 import { environmentLayers, flagLayers } from "./environment.ts";
 import { type KeyPath, keyText } from "./key-path.ts";
 import { checkLayer, isTree, type Layer, merge, sets, type Tree } from "./layer.ts";
+import { packagedConfigFile } from "./packaged-file.ts";
 import { relationsOf, warningsOf } from "./relations.ts";
 
 export interface ConfigSources {
@@ -28,9 +28,6 @@ export interface LoadedConfig {
   /** What is accepted and will disappoint, for the log or for standard error. */
   readonly warnings: readonly string[];
 }
-
-/** `config/gateway.yaml`, as far from `src/config` as from `dist/config`. */
-export const packagedConfigFile: string = fileURLToPath(new URL("../../config/gateway.yaml", import.meta.url));
 
 /** Reads, checks and freezes the configuration. Throws a `ConfigError` with every fault of every source. */
 export function loadConfig({ file = packagedConfigFile, env, flags, embedded = {} }: ConfigSources): LoadedConfig {

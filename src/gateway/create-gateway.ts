@@ -7,7 +7,7 @@
  */
 import type { z } from "zod";
 import { CallRunner } from "../calls/call-runner.ts";
-import { taskOf } from "../calls/call-table.ts";
+import { taskOf } from "../calls/call-tasks.ts";
 import {
   type Affected,
   CallError,

@@ -13,6 +13,7 @@ import type {
   PublicationRecord,
 } from "../../src/bus/bus.ts";
 import type { StreamPosition } from "../../src/protocol/messages.ts";
+import { patienceMs } from "../support/child.ts";
 
 /** Makes all nodes of one fresh log, none of them started: at least one, and as many as the bus is to be tested with. */
 export type CreateNodes = () => Promise<readonly Bus[]>;
@@ -23,7 +24,7 @@ export interface Rule {
   check(createNodes: CreateNodes, waitMs: number): Promise<void>;
 }
 
-const waitMs = 10_000;
+const waitMs = patienceMs;
 
 /** Registers the suite. */
 export function busContract(name: string, createNodes: CreateNodes): void {

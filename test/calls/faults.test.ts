@@ -51,11 +51,7 @@ describe("Calls when something is missing", () => {
     assert.match(reason, /^Redis: /);
     assert.ok(log!.failures > 0);
     await redis.start();
-    await eventually(
-      async () => (await calls.info().catch(() => ({ nodes: [] }))).nodes.length === 1,
-      "an answer",
-      20_000,
-    );
+    await eventually(async () => (await calls.info().catch(() => ({ nodes: [] }))).nodes.length === 1, "an answer");
   });
 
   it("a revocation outlives all nodes and the log, and ends with its time", async (t) => {

@@ -70,7 +70,7 @@ describe("The calls of a supervisor with workers", () => {
     await cluster.gateway.calls.revoke({ tokens: ["lost"] });
     const lives = cluster.pids.length;
     for (const pid of cluster.pids.slice(-workers)) process.kill(pid, "SIGKILL");
-    await eventually(() => cluster.pids.length === lives + workers, "the new workers", 30_000);
+    await eventually(() => cluster.pids.length === lives + workers, "the new workers");
     for (const client of await connectToWorkers(t, cluster, `?token=${token({ user_id: 1, jti: "lost" })}`))
       assert.equal(client.frames[0]!.auth_error, "invalid_token");
     assert.equal((await cluster.gateway.calls.info()).nodes.length, workers);

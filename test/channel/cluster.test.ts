@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { createSharedLog } from "../bus/shared-log.ts";
+import { patienceMs } from "../support/child.ts";
 import type { Frame } from "../support/client.ts";
 import { type ClusterClient, ClusterNode } from "./cluster-node.ts";
 
@@ -13,7 +14,7 @@ async function cluster(t: TestContext, count: number): Promise<ClusterNode[]> {
 }
 
 async function until(condition: () => boolean, wanted: string): Promise<void> {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + patienceMs;
   while (!condition()) {
     if (performance.now() > deadline) assert.fail(`waited in vain for ${wanted}`);
     await new Promise((resolve) => setTimeout(resolve, 2));

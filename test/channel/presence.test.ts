@@ -153,7 +153,7 @@ describe("A member", () => {
   });
 
   it("that comes back within the grace was never gone; one that does not leaves once", async (t) => {
-    const gateway = await startTestGateway(t, { presence: { leaveGraceSeconds: 1 } });
+    const gateway = await startTestGateway(t, { presence: { leaveGraceSeconds: 2 } });
     const watcher = await joinAs(t, gateway, user("watcher"));
     const [reloading, leaving] = [
       await joinAs(t, gateway, user("reloading")),

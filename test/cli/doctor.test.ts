@@ -11,6 +11,7 @@ import type { Finding } from "../../src/cli/finding.ts";
 import { load } from "../config/faults.ts";
 import { makeCertificate } from "../socket/certificate.ts";
 import { Child, freePort, temporaryFolder } from "../support/child.ts";
+import { gatewayProgram } from "../support/gateway-program.ts";
 import { startNodeProcess } from "../support/node-process.ts";
 import { eventually, startProxy, startRedis } from "../support/redis.ts";
 import { type Outcome, run } from "./program.ts";
@@ -86,7 +87,7 @@ describe("tidegate doctor", { concurrency: 2 }, () => {
   it("finds a limit of open files that is below maxConnections, as serve does at its start", async (t) => {
     if (process.platform !== "linux") return t.skip("the limit is known on Linux alone");
     const limited = (args: readonly string[]): Child => {
-      const program = [process.execPath, "--import", "tsx", "src/main.ts", ...args];
+      const program = [process.execPath, ...gatewayProgram, ...args];
       const env = { TIDEGATE_PORT: "0", TIDEGATE_ADMIN_PORT: "0", TIDEGATE_HOST: "127.0.0.1" };
       return new Child(t, "sh", ["-c", 'ulimit -n 500 && exec "$@"', "sh", ...program], env);
     };

@@ -3,6 +3,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
+import { environment } from "../support/child.ts";
 import { gatewayProgram } from "../support/gateway-program.ts";
 import { searchAtEnd, secretOf } from "../support/printed.ts";
 
@@ -24,10 +25,9 @@ export class Program {
   readonly #ended: Promise<unknown>;
 
   constructor(t: TestContext, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-    const { PATH, HOME } = process.env;
     this.process = spawn(process.execPath, [...gatewayProgram, ...args], {
       cwd: project,
-      env: { PATH, HOME, TZ: "UTC", ...env },
+      env: { ...environment(), ...env },
     });
     const isToken = args[0] === "token"; // whose output is one
     searchAtEnd(() => (isToken ? "" : this.stdout) + this.stderr);

@@ -6,6 +6,7 @@ import vm from "node:vm";
 import { gzipSync } from "node:zlib";
 import { Child } from "../support/child.ts";
 import { startTestGateway } from "../support/gateway.ts";
+import { typescript } from "../support/gateway-program.ts";
 import { token } from "../support/tokens.ts";
 import { scriptBuild } from "./bundle.ts";
 import { startClient } from "./clients.ts";
@@ -41,7 +42,7 @@ describe("The examples of clients", () => {
     const gateway = await startTestGateway(t);
     const program = fileURLToPath(new URL("node-example.ts", import.meta.url));
     const env = { GATEWAY: gateway.url, TOKEN: token({ user_id: "robot" }) };
-    const child = new Child(t, process.execPath, ["--import", "tsx", program], env);
+    const child = new Child(t, process.execPath, [...typescript, program], env);
     await child.printed(/^robot: Hello everyone!$/m);
     const client = startClient(t, gateway);
     const room = client.subscribe("chat.bots");

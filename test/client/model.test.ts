@@ -10,13 +10,14 @@ import { Outbox, type Request } from "../../src/client/outbox.ts";
 import { Pace } from "../../src/client/pace.ts";
 import { Subscription } from "../../src/client/subscription.ts";
 import { Child } from "../support/child.ts";
+import { typescript } from "../support/gateway-program.ts";
 import { runModel } from "./model-run.ts";
 
 const program = fileURLToPath(new URL("model-program.ts", import.meta.url));
 
 /** Sums of what happened in the runs with the seeds `from` to below `to`. Rejects with the seed that failed. */
 async function runAll(t: TestContext, from: number, to: number, mode = "faulty"): Promise<Record<string, number>> {
-  const child = new Child(t, process.execPath, ["--import", "tsx", program, String(from), String(to), mode]);
+  const child = new Child(t, process.execPath, [...typescript, program, String(from), String(to), mode]);
   await child.printed(/^\{"tokens.*\}$/m, 100_000); // seconds of work, and on a busy machine a multiple of it
   return JSON.parse(/^\{"tokens.*\}$/m.exec(child.output)![0]);
 }

@@ -77,7 +77,7 @@ describe("Two workers that share the log with another node through Redis", () =>
     const ids = [watcher, ...clients].map(({ connectionId }) => connectionId);
     assert.equal(new Set(ids).size, ids.length);
     await until(
-      () => new Set(watcher.of("presence").map(({ member }) => JSON.stringify(member))).size >= clients.length,
+      () => new Set(watcher.of("presence").map(({ member }) => JSON.stringify(member))).size === ids.length,
       () => `joined: ${JSON.stringify(watcher.of("presence"))}`,
     ); // those of two workers come in any order
     await cluster.child.kill("SIGKILL");

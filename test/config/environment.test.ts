@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { clientToken } from "../../src/config/environment.ts";
 import { keyText, variableName } from "../../src/config/key-path.ts";
+import { clientToken } from "../../src/config/process-environment.ts";
 import { settings } from "../../src/config/settings.ts";
 import { faultsOf, load } from "./faults.ts";
 

@@ -6,7 +6,7 @@ import { parse } from "yaml";
 import { type Config, configSchema } from "../../src/config/config-schema.ts";
 import { jsonSchemaFile, jsonSchemaText } from "../../src/config/json-schema.ts";
 import { keyText } from "../../src/config/key-path.ts";
-import { packagedConfigFile } from "../../src/config/load-config.ts";
+import { packagedConfigFile } from "../../src/config/packaged-file.ts";
 import { settings } from "../../src/config/settings.ts";
 import { faultsOf, load } from "./faults.ts";
 

@@ -6,9 +6,10 @@ import { writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { promisify } from "node:util";
-import { packagedConfigFile } from "../../src/config/load-config.ts";
+import { packagedConfigFile } from "../../src/config/packaged-file.ts";
 import { descriptorFault } from "../../src/gateway/descriptors.ts";
 import { Child, temporaryFolder, until } from "../support/child.ts";
+import { gatewayProgram } from "../support/gateway-program.ts";
 import { load } from "./faults.ts";
 
 const folder = dirname(packagedConfigFile);
@@ -26,7 +27,7 @@ describe("config/tidegate.service", () => {
 
   it("starts what ended again, but not with a configuration that is not valid", async (t) => {
     assert.deepEqual([unit.get("Restart"), unit.get("StartLimitIntervalSec")], ["always", "0"]);
-    const serve = new Child(t, process.execPath, ["--import", "tsx", "src/main.ts", "serve", "--port", "x"]);
+    const serve = new Child(t, process.execPath, [...gatewayProgram, "serve", "--port", "x"]);
     await until(
       () => !serve.isRunning,
       () => `it runs: ${serve.output}`,

@@ -6,7 +6,7 @@ import { token } from "../support/tokens.ts";
 
 const soon = (seconds: number): number => Math.floor(Date.now() / 1000) + seconds;
 
-describe("Heartbeats of a running gateway", () => {
+describe("Heartbeats of a running gateway", { concurrency: true }, () => {
   it("reach 200 clients that connect together in many different moments", async (t) => {
     const gateway = await startTestGateway(t, { heartbeatInterval: 5 });
     const clients = await Promise.all(Array.from({ length: 200 }, () => connect(t, gateway.url)));
@@ -27,7 +27,7 @@ describe("Heartbeats of a running gateway", () => {
   });
 });
 
-describe("The idle time-out of a running gateway", () => {
+describe("The idle time-out of a running gateway", { concurrency: true }, () => {
   const settings = { heartbeatInterval: 1, connectionTimeout: 3 };
 
   it("tells a client that is silent in every way, closes it with 4001, and counts that", async (t) => {
@@ -63,7 +63,7 @@ describe("The idle time-out of a running gateway", () => {
   });
 });
 
-describe("The end of a token on a running gateway", () => {
+describe("The end of a token on a running gateway", { concurrency: true }, () => {
   const settings = { auth: { expiringNoticeSeconds: 60, expiryGraceSeconds: 1 }, heartbeatInterval: 1 };
 
   it("is announced and then closes the connection with 4003; a fresh token in between prevents it", async (t) => {

@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
+import { freePort } from "../support/child.ts";
 
 export class FakeGateway {
   readonly received: Frame[] = [];
@@ -20,7 +21,7 @@ export class FakeGateway {
   }
 
   static async start(): Promise<FakeGateway> {
-    return new FakeGateway(await listening(0));
+    return new FakeGateway(await listening(await freePort()));
   }
 
   /** Ends every connection with `code`, or without a close frame. */

@@ -60,7 +60,7 @@ export class Crowd {
     for (let from = 0; from < this.#guests.length; from += arrivingAtOnce) {
       const some = this.#guests.slice(from, from + arrivingAtOnce);
       for (const guest of some) this.#enter(guest);
-      await eventually(() => some.every(({ isBack }) => isBack), "a part of the crowd", 30_000);
+      await eventually(() => some.every(({ isBack }) => isBack), "a part of the crowd");
     }
   }
 

@@ -77,7 +77,7 @@ export async function runRow(row: Row, { seed, size = "full", without }: RunOpti
   const wrongs: string[] = [];
   const program = await buildProgram(without === undefined ? undefined : protections[without]);
   try {
-    stage = await startStage(life, row.stage ?? {}, { program, random: randomOf(seed), size: sizes[size] });
+    stage = await startStage(life, stageOf(row), { program, random: randomOf(seed), size: sizes[size] });
     await row.run(stage);
     await stage.ready();
     await stage.pause(calmMs);
@@ -112,6 +112,10 @@ export async function runRow(row: Row, { seed, size = "full", without }: RunOpti
   await life.end();
   return outcome;
 }
+
+/** Where no connection may end, a client does not end one either because the machine is busy for a while. */
+const stageOf = ({ stage, keepsConnections }: Row): StageOptions =>
+  keepsConnections ? { ...stage, traffic: { silenceMaxMs: 20_000, ...stage?.traffic } } : { ...stage };
 
 /** What else must hold of a run. */
 function doubtsOf({ allows = "nothing", announces, keepsConnections }: Row, stage: Stage): string[] {

@@ -7,6 +7,7 @@ import { type ChildProcess, fork, spawnSync } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+import { typescript } from "../support/gateway-program.ts";
 import type { Order, Report } from "./attacker.ts";
 import { Bystander, bystanders } from "./bystander.ts";
 import { type Footprint, Target } from "./target.ts";
@@ -46,7 +47,7 @@ export async function campaign(options: CampaignOptions): Promise<CampaignResult
   const { seed, minutes, round, only, isTimed, print } = options;
   const target = await Target.start();
   const attackers = fork(fileURLToPath(new URL("./attacker.ts", import.meta.url)), {
-    execArgv: ["--import", import.meta.resolve("tsx")],
+    execArgv: [...typescript],
   });
   const findings: string[] = [];
   const footprints: Footprint[] = [];

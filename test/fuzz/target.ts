@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
+import { gatewayProgram } from "../support/gateway-program.ts";
 import type { Ports } from "./attack.ts";
 
 /** What is left of the memory and the handles once nobody is there but the bystander. */
@@ -28,7 +28,6 @@ const settings = {
   IDEMPOTENCY__KEYS_MAX: "100",
   API__BODY_TIMEOUT_SECONDS: "1",
 };
-const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 const collects = 'data:text/javascript,process.on("SIGUSR2",()=>gc())';
 
 export class Target {
@@ -39,7 +38,7 @@ export class Target {
 
   private constructor() {
     const env = Object.fromEntries(Object.entries(settings).map(([key, value]) => [`TIDEGATE_${key}`, value]));
-    const args = ["--expose-gc", "--import", "tsx", "--import", collects, main, "serve"];
+    const args = ["--expose-gc", "--import", collects, ...gatewayProgram, "serve"];
     this.#process = spawn(process.execPath, args, {
       env: { ...process.env, ...env },
       stdio: ["ignore", "pipe", "pipe"],

@@ -143,7 +143,7 @@ describe("The stop of a gateway", () => {
   it("says no on both ports at once, and accepts handshakes until the delay is over", async (t) => {
     const gateway = await startTestGateway(t);
     const client = await connect(t, gateway.url);
-    const stopping = gateway.stop({ delaySeconds: 1, seconds: 0 });
+    const stopping = gateway.stop({ delaySeconds: 3, seconds: 0 });
     for (const port of [gateway.port, gateway.adminPort]) {
       assert.equal(await statusOf(port, "/readyz"), 503);
       assert.equal(await statusOf(port, "/healthz"), 200);

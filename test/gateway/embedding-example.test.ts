@@ -5,6 +5,7 @@ import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Child } from "../support/child.ts";
 import { connect, refusedHandshake } from "../support/client.ts";
+import { typescript } from "../support/gateway-program.ts";
 
 const file = fileURLToPath(new URL("embedding-example.ts", import.meta.url));
 const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
@@ -16,7 +17,7 @@ describe("The example of a program that embeds a gateway", () => {
   });
 
   it("lets in who says a name, masks what they write, and tells them the time and of their orders", async (t) => {
-    const child = new Child(t, process.execPath, ["--import", "tsx", file], { PORT: "0" });
+    const child = new Child(t, process.execPath, [...typescript, file], { PORT: "0" });
     await child.printed(/clients connect to port (\d+)/);
     const url = `ws://127.0.0.1:${/port (\d+)/.exec(child.output)?.[1]}`;
     assert.equal((await refusedHandshake(url)).status, 401);

@@ -9,7 +9,7 @@ import { connect, refusedHandshake, type TestClient } from "../support/client.ts
 import { token } from "../support/tokens.ts";
 import { GatewayProcess, statusOf, takenPort } from "./process.ts";
 
-describe("tidegate serve", () => {
+describe("tidegate serve", { concurrency: 2 }, () => {
   it("listens where its environment says, and tells in one line of JSON", async (t) => {
     const { gateway, url, port, adminPort } = await GatewayProcess.start(t, { AUTH__REQUIRED: "true" });
     const line = await gateway.logged("listening");
@@ -45,10 +45,10 @@ describe("tidegate serve", () => {
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
-describe("SIGTERM", () => {
+describe("SIGTERM", { concurrency: 3 }, () => {
   it("makes it not ready at once, keeps the listener for the delay, sends all away spread over the drain, and ends with 0", async (t) => {
     const { gateway, url, port, adminPort } = await GatewayProcess.start(t, {
-      DRAIN__DELAY_SECONDS: "2",
+      DRAIN__DELAY_SECONDS: "4",
       DRAIN__SECONDS: "2",
     });
     const clients = await Promise.all(numbers(40).map(() => connect(t, url)));
@@ -141,7 +141,7 @@ describe("SIGTERM", () => {
   });
 });
 
-describe("SIGINT", () => {
+describe("SIGINT", { concurrency: 2 }, () => {
   it("drains without the delay, which is for balancers", async (t) => {
     const { gateway, url } = await GatewayProcess.start(t, { DRAIN__DELAY_SECONDS: "300", DRAIN__SECONDS: "0" });
     const client = await connect(t, url);

@@ -203,7 +203,7 @@ describe("While the backend has not answered", () => {
 
 describe("A backend that is down", () => {
   it("refuses as unavailable, is left alone, and is asked again once it is back", async (t) => {
-    const callouts = { failuresMax: 2, pauseSeconds: 1 };
+    const callouts = { failuresMax: 2, pauseSeconds: 2 };
     const { backend, gateway, staffUrl } = await startWithBackend(t, {}, { callouts });
     const client = await connect(t, staffUrl);
     backend.reply = answering({}, 500);

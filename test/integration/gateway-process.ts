@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { loadConfig } from "../../src/config/load-config.ts";
 import { startGateway } from "../../src/gateway/start-gateway.ts";
 import { createLog } from "../../src/log/log.ts";
+import { typescript } from "../support/gateway-program.ts";
 
 export interface GatewayProcess {
   /** `ws://127.0.0.1:port` */
@@ -23,8 +24,7 @@ const file = fileURLToPath(import.meta.url);
 
 /** Starts one with `settings` over the defaults; it ends with the test, or with this process. */
 export async function startGatewayProcess(t: TestContext, settings: Record<string, unknown>): Promise<GatewayProcess> {
-  const execArgv = ["--import", import.meta.resolve("tsx")];
-  const child: ChildProcess = fork(file, [JSON.stringify(settings)], { execArgv });
+  const child: ChildProcess = fork(file, [JSON.stringify(settings)], { execArgv: [...typescript] });
   const ended = once(child, "exit");
   t.after(async () => {
     if (child.connected) child.disconnect();

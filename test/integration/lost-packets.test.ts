@@ -9,6 +9,7 @@ import { connect, type TestClient } from "../support/client.ts";
 import { ensureCommand } from "../support/debian.ts";
 import { FarHost } from "../support/far-host.ts";
 import { startTestGateway } from "../support/gateway.ts";
+import { typescript } from "../support/gateway-program.ts";
 import { type NodeProcess, startNodeProcess } from "../support/node-process.ts";
 import { eventually } from "../support/redis.ts";
 
@@ -118,7 +119,7 @@ async function farClients(
   { count, channel, manner = "" }: { count: number; channel: string; manner?: string },
 ): Promise<Child> {
   const program = fileURLToPath(new URL("far-clients.ts", import.meta.url));
-  const child = host.start(process.execPath, ["--import", "tsx", program, url, `${count}`, channel, manner]);
+  const child = host.start(process.execPath, [...typescript, program, url, `${count}`, channel, manner]);
   await child.printed(/all subscribed/);
   return child;
 }

@@ -111,7 +111,7 @@ test("Two nodes with redis.durable on a Redis Cluster with replicas", async (t) 
       t.after(() => clearInterval(load));
       await held.moreAcknowledged();
       await master.stop("SIGKILL");
-      await eventually(async () => (await cluster.ownerOf(held.stream)) === replica, "the replica takes over", 30_000);
+      await eventually(async () => (await cluster.ownerOf(held.stream)) === replica, "the replica takes over");
       await assertHeldUp(nodes[0]!, held); // it has no replica of its own
       await master.start();
       await complete([master]);
@@ -269,13 +269,13 @@ class ShardTraffic {
 
   async moreAcknowledged(): Promise<void> {
     const enough = this.acknowledged + 50;
-    await eventually(() => this.acknowledged >= enough, `${this.stream}: more acknowledgements`, 30_000);
+    await eventually(() => this.acknowledged >= enough, `${this.stream}: more acknowledgements`);
   }
 
   /** Resolves once everything is acknowledged, and has reached both. */
   async settled(): Promise<void> {
     const { publisher, clients, stream } = this;
-    await eventually(() => publisher.unacknowledged === 0, `${stream}: all acknowledgements`, 30_000);
+    await eventually(() => publisher.unacknowledged === 0, `${stream}: all acknowledgements`);
     await eventually(() => clients.every(({ messages }) => messages >= this.acknowledged), `${stream}: all messages`);
   }
 
@@ -298,7 +298,7 @@ async function startTraffic(t: TestContext, nodes: readonly TestGateway[]): Prom
 /** Resolves once `count` more attempts to write have failed on the node. */
 async function moreFailures(node: TestGateway, count: number): Promise<void> {
   const before = await node.metric(writeFailures);
-  await eventually(async () => (await node.metric(writeFailures)) >= before + count, "attempts that fail", 30_000);
+  await eventually(async () => (await node.metric(writeFailures)) >= before + count, "attempts that fail");
 }
 
 /** Sees the node try in vain for a while: nothing of `shards` is acknowledged meanwhile. */

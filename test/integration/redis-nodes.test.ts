@@ -22,7 +22,7 @@ async function received(client: TestClient, from: TestClient): Promise<unknown[]
     .filter((message) => !String(message).startsWith("last"));
 }
 
-describe("Three nodes on one Redis", { timeout: 100_000 }, () => {
+describe("Three nodes on one Redis", () => {
   it("have one order in every channel, with publishers on all of them and three streams", async (t) => {
     const redis = await startRedis(t);
     const nodes = await startNodes(t, [redis.url, redis.url, redis.url], { shards: 3 });
@@ -102,7 +102,7 @@ describe("Three nodes on one Redis", { timeout: 100_000 }, () => {
   });
 });
 
-describe("Recovery on any node", { timeout: 100_000 }, () => {
+describe("Recovery on any node", () => {
   it("gives a client on a quiet channel what it missed when its node died, with one stream and with three", async (t) => {
     for (const shards of [1, 3]) {
       const redis = await startRedis(t);

@@ -12,7 +12,7 @@ export async function readiness({ port }: TestGateway): Promise<{ status: number
 
 export async function ready(...nodes: TestGateway[]): Promise<void> {
   for (const node of nodes)
-    await eventually(async () => (await readiness(node)).status === 200, "ready", 30_000).catch(async (error) => {
+    await eventually(async () => (await readiness(node)).status === 200, "ready").catch(async (error) => {
       throw new Error(`${error.message}: ${(await readiness(node)).text}`);
     });
 }

@@ -14,6 +14,7 @@ import { promisify } from "node:util";
 import { wrongsOf } from "../support/account.ts";
 import { Child, freePort, temporaryFolder, until } from "../support/child.ts";
 import { ensureCommand } from "../support/debian.ts";
+import { typescript } from "../support/gateway-program.ts";
 import { type NodeProcess, startNodeProcess } from "../support/node-process.ts";
 import { startRedis } from "../support/redis.ts";
 import type { CrowdOptions, CrowdReport } from "./crowd.ts";
@@ -161,11 +162,11 @@ class Crowd {
       clientsPerChannel: 10,
       publicationsPerSecond: 200,
     };
-    this.#child = new Child(t, process.execPath, ["--import", "tsx", crowdProgram, JSON.stringify(options)]);
+    this.#child = new Child(t, process.execPath, [...typescript, crowdProgram, JSON.stringify(options)]);
   }
 
   async isReady(): Promise<void> {
-    await this.#child.printed(/"ready"/, 60_000);
+    await this.#child.printed(/"ready"/);
   }
 
   /** Ends the load; resolves to what came of it. */

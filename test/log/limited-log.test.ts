@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { promisify } from "node:util";
 import { limited } from "../../src/log/limited-log.ts";
 import { createLog } from "../../src/log/log.ts";
+import { typescript } from "../support/gateway-program.ts";
 
 /** A limited log of 3 lines a second, on a clock and timers that the test moves. */
 function limitedLog() {
@@ -104,7 +105,7 @@ describe("a log limited to 3 lines a second of one event", () => {
       const log = limited(createLog({ level: "info", format: "json" }), { linesPerSecond: 1 });
       log.warn({}, "refused");
       log.warn({}, "refused");`;
-    const arguments_ = ["--import", "tsx", "--input-type=module", "--eval", script];
+    const arguments_ = [...typescript, "--input-type=module", "--eval", script];
     const { stdout } = await promisify(execFile)(process.execPath, arguments_);
     assert.equal(stdout.trim().split("\n").length, 1); // it ended before the second was over
   });

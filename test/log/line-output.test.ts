@@ -7,6 +7,7 @@ import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { freePort, until } from "../support/child.ts";
 import { connect } from "../support/client.ts";
+import { gatewayProgram, typescript } from "../support/gateway-program.ts";
 
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
@@ -15,7 +16,7 @@ describe("A log whose disk is full", () => {
     const [port, adminPort] = [await freePort(), await freePort()];
     const args = ["--host", "127.0.0.1", "--port", `${port}`, "--admin-port", `${adminPort}`];
     const env = { ...process.env, TIDEGATE_LOG__LEVEL: "debug", TIDEGATE_DRAIN__DELAY_SECONDS: "0" };
-    const gateway = spawn(process.execPath, ["--import", "tsx", path("../../src/main.ts"), "serve", ...args], {
+    const gateway = spawn(process.execPath, [...gatewayProgram, "serve", ...args], {
       env: { ...env, TIDEGATE_DRAIN__SECONDS: "0" },
       stdio: ["ignore", openSync("/dev/full", "w"), "pipe"],
     });
@@ -54,7 +55,7 @@ describe("A log whose reader stalls", () => {
       process.stderr.write("written");
       process.stdin.resume().on("end", () => process.exit(0));
     `;
-    const args = ["--import", "tsx", "--input-type=module", "--eval", program];
+    const args = [...typescript, "--input-type=module", "--eval", program];
     const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "pipe"] });
     t.after(() => child.kill("SIGKILL"));
     await once(child.stderr, "data"); // while nobody reads the lines

@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { describe, it } from "node:test";
 import { promisify } from "node:util";
 import { createLog, type LogFormat } from "../../src/log/log.ts";
+import { typescript } from "../support/gateway-program.ts";
 
 /** A log and the lines that it wrote. */
 function recordedLog(format: LogFormat = "json", level: "info" | "warn" = "info") {
@@ -71,7 +72,7 @@ describe("the log as JSON", () => {
       process.exit(0);`;
     const { stdout } = await promisify(execFile)(
       process.execPath,
-      ["--import", "tsx", "--input-type=module", "--eval", script],
+      [...typescript, "--input-type=module", "--eval", script],
       { maxBuffer: 8 * 1024 * 1024 },
     );
     const numbers = stdout

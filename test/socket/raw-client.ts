@@ -5,6 +5,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import type { TestContext } from "node:test";
+import { patienceMs } from "../support/child.ts";
 
 export interface HttpAnswer {
   readonly status: number;
@@ -193,7 +194,7 @@ export class RawClient {
       if (this.isOver && !mayBeOver) throw new Error(`the connection ended before ${what}`);
       await new Promise<void>((resolve, reject) => {
         const came = (): string => this.unread.toString("latin1").slice(0, 500);
-        const timer = setTimeout(() => reject(new Error(`no ${what} within 15 s; came: ${came()}`)), 15_000);
+        const timer = setTimeout(() => reject(new Error(`no ${what} within a minute; came: ${came()}`)), patienceMs);
         this.#wake.push(() => {
           clearTimeout(timer);
           resolve();

@@ -36,8 +36,7 @@ export class Child {
     env: NodeJS.ProcessEnv = {},
     lastSignal: NodeJS.Signals = "SIGKILL",
   ) {
-    const { PATH, HOME } = process.env;
-    this.process = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env: { PATH, HOME, TZ: "UTC", ...env } });
+    this.process = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...environment(), ...env } });
     running.set(this.process, lastSignal);
     this.process.once("exit", () => running.delete(this.process));
     for (const stream of [this.process.stdout, this.process.stderr]) {
@@ -62,7 +61,7 @@ export class Child {
   }
 
   /** Resolves once `pattern` was printed; rejects where the program ended without it, or took more than `withinMs`. */
-  async printed(pattern: RegExp, withinMs = untilMs): Promise<void> {
+  async printed(pattern: RegExp, withinMs = patienceMs): Promise<void> {
     await until(
       () => {
         if (pattern.test(this.output)) return true;
@@ -75,18 +74,29 @@ export class Child {
   }
 }
 
-const untilMs = 20_000;
+/** What a child has of this process's environment: nothing that configures a gateway. */
+export function environment(): NodeJS.ProcessEnv {
+  const { PATH, HOME, NODE_COMPILE_CACHE } = process.env; // with the last, Node 22 keeps what it has compiled
+  return { PATH, HOME, NODE_COMPILE_CACHE, TZ: "UTC" };
+}
 
-/** Asks every 20 ms until the answer is yes; rejects with `failure` after `withinMs`, or with what `holds` throws. */
+/** For whatever should happen soon, on a machine that is busy with something else: only a failure takes so long. */
+export const patienceMs = 60_000;
+
+/**
+ * Asks until the answer is yes, at first every 20 ms, after a second every 100 ms; rejects with `failure` after `withinMs`,
+ * or with what `holds` throws.
+ */
 export async function until(
   holds: () => boolean | Promise<boolean>,
   failure: () => string,
-  withinMs = untilMs,
+  withinMs = patienceMs,
 ): Promise<void> {
   const startedMs = performance.now();
   while (!(await holds())) {
-    if (performance.now() - startedMs > withinMs) throw new Error(`${failure()} (after ${withinMs} ms)`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    const passedMs = performance.now() - startedMs;
+    if (passedMs > withinMs) throw new Error(`${failure()} (after ${withinMs} ms)`);
+    await new Promise((resolve) => setTimeout(resolve, Math.min(100, Math.max(20, passedMs / 10))));
   }
 }
 

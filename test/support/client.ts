@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { pack, unpack } from "msgpackr";
 import WebSocket, { type ClientOptions } from "ws";
-import type { Lifetime } from "./child.ts";
+import { type Lifetime, patienceMs } from "./child.ts";
 
 export type Frame = Record<string, unknown>;
 
@@ -46,7 +46,7 @@ export class TestClient {
     this.send({ action, data, id });
   }
 
-  /** The next frame that fits `wanted` (all its fields equal), skipping others. Rejects after 10 s, saying what came instead. */
+  /** The next frame that fits `wanted` (all its fields equal), skipping others. Rejects after a minute, saying what came instead. */
   async next(wanted: Frame = {}): Promise<Frame> {
     const from = this.#taken;
     for (;;) {
@@ -60,7 +60,7 @@ export class TestClient {
       const seen = JSON.stringify(this.frames.slice(from)).slice(0, 2000);
       if (this.closed)
         throw new Error(`closed (${this.closed.code}) while waiting for ${JSON.stringify(wanted)}; came: ${seen}`);
-      await this.#changed(() => `no ${JSON.stringify(wanted)} within 10 s; came: ${seen}`);
+      await this.#changed(() => `no ${JSON.stringify(wanted)} within a minute; came: ${seen}`);
     }
   }
 
@@ -85,7 +85,7 @@ export class TestClient {
 
   /** Resolves to the close code and reason. */
   async close(): Promise<{ code: number; reason: string }> {
-    while (this.closed === undefined) await this.#changed(() => "not closed within 10 s");
+    while (this.closed === undefined) await this.#changed(() => "not closed within a minute");
     return this.closed;
   }
 
@@ -102,7 +102,7 @@ export class TestClient {
 
   #changed(failure: () => string): Promise<void> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(failure())), 10_000);
+      const timer = setTimeout(() => reject(new Error(failure())), patienceMs);
       this.#wake.push(() => {
         clearTimeout(timer);
         resolve();

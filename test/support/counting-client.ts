@@ -5,7 +5,7 @@
  * What it publishes is `name:n`, which is also the key where it has keys.
  */
 import WebSocket from "ws";
-import { type Lifetime, until } from "./child.ts";
+import { type Lifetime, patienceMs, until } from "./child.ts";
 import type { CountedEvent, CountingOptions, CountingPlace, Position } from "./counting-options.ts";
 
 export class CountingClient {
@@ -111,7 +111,7 @@ export class CountingClient {
   }
 
   /** Resolves once everything it published is acknowledged, or given up. */
-  settled(withinMs = 20_000): Promise<void> {
+  settled(withinMs = patienceMs): Promise<void> {
     return until(
       () => this.unacknowledged === 0,
       () => `${this.name} waits for ${this.unacknowledged} acknowledgements`,

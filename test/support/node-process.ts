@@ -4,9 +4,6 @@ import { join } from "node:path";
 import { Child, freePort, type Lifetime, temporaryFolder, until } from "./child.ts";
 import { gatewayProgram } from "./gateway-program.ts";
 
-/** For a busy machine, on which a node compiles its sources first. */
-const startMs = 60_000;
-
 export interface NodeProcess {
   readonly port: number;
   readonly adminPort: number;
@@ -38,7 +35,7 @@ export async function startNodeProcess(
   let main = program === undefined ? gatewayProgram : [program];
   const start = async (): Promise<Child> => {
     const child = new Child(t, process.execPath, [...main, "serve", "--config", file], env);
-    await child.printed(/"listening"/, startMs);
+    await child.printed(/"listening"/);
     await until(
       async () => (await fetch(readyzOf({ port, isTls }))).ok,
       () => `not ready: ${child.output.slice(-2000)}`,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { describe, it } from "node:test";
 import { testSecret } from "./gateway.ts";
+import { typescript } from "./gateway-program.ts";
 import { leakIn } from "./printed.ts";
 import { token } from "./tokens.ts";
 
@@ -19,7 +20,7 @@ describe("The search of everything that gateways printed", () => {
         const { searchAtEnd, secretOf } = await import(${JSON.stringify(new URL("./printed.ts", import.meta.url).href)});
         test("passes", () => searchAtEnd(() => "secret: " + ${isLeaking ? 'secretOf("open sesame")' : '"[redacted]"'}));
       `;
-      const args = ["--import", "tsx", "--input-type=module", "--eval", program];
+      const args = [...typescript, "--input-type=module", "--eval", program];
       const { code, stderr } = await new Promise<{ code: number; stderr: string }>((resolve) => {
         const child = execFile(process.execPath, args, (_error, _stdout, stderr) =>
           resolve({ code: child.exitCode ?? -1, stderr }),

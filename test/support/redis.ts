@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 
 import { Redis } from "ioredis";
-import { Child, freePort, type Lifetime, until } from "./child.ts";
+import { Child, freePort, type Lifetime, patienceMs, until } from "./child.ts";
 import { ensureCommand } from "./debian.ts";
 
 export interface RedisSettings {
@@ -44,14 +44,15 @@ export class TestRedis {
   async start(): Promise<void> {
     const { password, args = [] } = this.#settings;
     const own = ["--port", `${this.port}`, "--bind", "127.0.0.1", "--dir", this.folder, "--save", ""];
-    const lasting = ["--appendonly", "yes", "--appendfsync", "always"];
-    const atOnce = ["--repl-diskless-sync-delay", "0"]; // or every replica waits 5 s for others
+    const prompt = ["--repl-diskless-sync-delay", "0"]; // else a replica waits for others, 5 s
+    // What it acknowledged is written then: a killed server has it, and no test waits for a disk.
+    const lasting = ["--appendonly", "yes", "--appendfsync", "no"];
     const secret = password === undefined ? [] : ["--requirepass", password];
-    this.#child = new Child(this.#t, await serverCommand(), [...own, ...lasting, ...atOnce, ...secret, ...args]);
+    this.#child = new Child(this.#t, await serverCommand(), [...own, ...lasting, ...prompt, ...secret, ...args]);
     await this.#child.printed(/Ready to accept connections/i);
   }
 
-  /** Ends it; what it acknowledged is on disk. */
+  /** Ends it; what it acknowledged stays. */
   async stop(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<void> {
     this.#client?.disconnect();
     this.#client = undefined;
@@ -237,7 +238,7 @@ export async function startProxy(t: Lifetime, { port }: { readonly port: number 
 export async function eventually(
   holds: () => boolean | Promise<boolean>,
   wanted: string,
-  withinMs = 15_000,
+  withinMs = patienceMs,
 ): Promise<void> {
   await until(holds, () => `waited in vain: ${wanted}`, withinMs);
 }

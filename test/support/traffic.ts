@@ -2,7 +2,7 @@
  * Traffic that counts itself, over several nodes: clients spread over channels, nodes and loopback addresses, some of which
  * publish. See `account.ts` for what must hold of it.
  */
-import type { Lifetime } from "./child.ts";
+import { type Lifetime, patienceMs } from "./child.ts";
 import { CountingClient } from "./counting-client.ts";
 import type { CountingOptions } from "./counting-options.ts";
 import { eventually } from "./redis.ts";
@@ -59,8 +59,8 @@ export class Traffic {
     return Math.max(...this.#publishers.map(({ longestWaitMs }) => longestWaitMs));
   }
 
-  async subscribed(withinMs = 30_000): Promise<void> {
-    await eventually(() => this.clients.every(({ isSubscribed }) => isSubscribed), "all clients subscribed", withinMs);
+  async subscribed(): Promise<void> {
+    await eventually(() => this.clients.every(({ isSubscribed }) => isSubscribed), "all clients subscribed");
   }
 
   publish(count: number): void {
@@ -86,13 +86,13 @@ export class Traffic {
   }
 
   /** Resolves once `count` more are acknowledged. */
-  async moreAcknowledged(count: number, withinMs = 30_000): Promise<void> {
+  async moreAcknowledged(count: number, withinMs = patienceMs): Promise<void> {
     const enough = this.acknowledged + count;
     await eventually(() => this.acknowledged >= enough, `${count} more acknowledgements`, withinMs);
   }
 
   /** Resolves once everything is acknowledged, and a last message of each channel has reached all of its clients. */
-  async settled(withinMs = 60_000): Promise<void> {
+  async settled(withinMs = patienceMs): Promise<void> {
     await this.#allAcknowledged(withinMs);
     await this.subscribed();
     const last = this.#publishers.slice(0, this.channels);
@@ -102,7 +102,7 @@ export class Traffic {
       const mark = marks.get(channel);
       return events.slice(-200).some((event) => event !== "break" && `${event.publisher}:${event.n}` === mark);
     };
-    await eventually(() => this.clients.every(hasLast), "the last message of each channel everywhere", 15_000);
+    await eventually(() => this.clients.every(hasLast), "the last message of each channel everywhere");
   }
 
   async #allAcknowledged(withinMs: number): Promise<void> {
@@ -123,7 +123,7 @@ export const countedSettings = (redisUrl: string, more: object = {}): Record<str
 });
 
 /** Resolves once all that `clients` published is acknowledged, and each has as much as the others of its channel published. */
-export async function allDelivered(clients: readonly CountingClient[], withinMs = 30_000): Promise<void> {
+export async function allDelivered(clients: readonly CountingClient[], withinMs = patienceMs): Promise<void> {
   for (const client of clients) await client.settled(withinMs);
   const wanted = new Map<string, number>();
   for (const { channel, acknowledged } of clients) wanted.set(channel, (wanted.get(channel) ?? 0) + acknowledged.size);
@@ -135,5 +135,5 @@ export async function allDelivered(clients: readonly CountingClient[], withinMs 
 export async function moreAcknowledged(clients: readonly CountingClient[], count: number): Promise<void> {
   const wanted = clients.map(({ acknowledged }) => acknowledged.size + count);
   const isEnough = (): boolean => clients.every(({ acknowledged }, i) => acknowledged.size >= wanted[i]!);
-  await eventually(isEnough, `${count} more acknowledgements for each`, 30_000);
+  await eventually(isEnough, `${count} more acknowledgements for each`);
 }

@@ -2,9 +2,8 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import type { TestContext } from "node:test";
-import { until } from "../support/child.ts";
+import { freePort, until } from "../support/child.ts";
 import { secretOf } from "../support/printed.ts";
 
 export interface ReceivedEvent {
@@ -82,12 +81,13 @@ const take = (response: ServerResponse): void => void response.end("ok");
 
 export async function startReceiver(t: TestContext): Promise<TestReceiver> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const port = await freePort(); // nobody else's while it is away
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   t.after(() => {
     server.closeAllConnections();
     server.close();
   });
-  return new TestReceiver(server, (server.address() as AddressInfo).port);
+  return new TestReceiver(server, port);
 }
 
 /** One webhook of `receiver` for a gateway's settings. */

@@ -95,7 +95,7 @@ describe("Webhooks of two nodes", { concurrency: true }, () => {
     assert.ok(indexOf("channel_occupied") < indexOf("channel_vacated"));
   });
 
-  it("lose nothing when the node that sends is killed while the receiver hangs", { timeout: 60_000 }, async (t) => {
+  it("lose nothing when the node that sends is killed while the receiver hangs", async (t) => {
     const [receiver, redis] = [await startReceiver(t), await startRedis(t)];
     const take = receiver.answer;
     receiver.answer = () => {}; // hangs: the sender has a batch under way, and more waits
@@ -139,7 +139,7 @@ describe("Webhooks of two nodes", { concurrency: true }, () => {
     await survivor.stop({ delaySeconds: 0, seconds: 0 }); // while Redis is there: it need not wait for it
   });
 
-  it("lose nothing when Redis is killed and comes back with its data", { timeout: 60_000 }, async (t) => {
+  it("lose nothing when Redis is killed and comes back with its data", async (t) => {
     const [receiver, redis] = [await startReceiver(t), await startRedis(t)];
     const take = receiver.answer;
     const nodes = await twoNodes(t, receiver, redis);

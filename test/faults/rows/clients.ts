@@ -54,7 +54,6 @@ export const clientRows: readonly Row[] = [
       await eventually(
         () => traffic.clients.every(({ isSubscribed, closes }) => isSubscribed && closes > 0),
         "all back",
-        30_000,
       );
       await stage.fired(traffic.sum("closes") >= traffic.clients.length, "connections were dead");
     },

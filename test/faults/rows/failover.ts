@@ -120,7 +120,7 @@ export const failoverRows: readonly Row[] = [
       const master = await cluster.ownerOf(stream);
       const replica = await cluster.replicaOf(master);
       await stage.strike(() => master.stop("SIGKILL"));
-      await eventually(async () => (await cluster.ownerOf(stream)) === replica, "the replica takes over", 30_000);
+      await eventually(async () => (await cluster.ownerOf(stream)) === replica, "the replica takes over");
       await master.start();
       await complete([master]);
       await inStep(master);

@@ -96,7 +96,7 @@ export const lostRows: readonly Row[] = [
       await stage.fired((await client.xdel(stream, last)) === 1, "its entry was deleted");
       stage.proxy(1).restore();
       const isNoticed = (): boolean => cut.logLines(epochLine).length > 0;
-      await eventually(isNoticed, "a new epoch without any traffic", 10_000).catch(() =>
+      await eventually(isNoticed, "a new epoch without any traffic", 20_000).catch(() =>
         stage.fired(false, "a new epoch"),
       );
     },

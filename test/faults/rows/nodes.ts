@@ -26,7 +26,7 @@ export const nodeRows: readonly Row[] = [
       const [node] = stage.nodes as [NodeProcess];
       const pid = stage.any(workersOf(node));
       await stage.strike(() => process.kill(pid, "SIGKILL"));
-      await eventually(() => workersOf(node).length > 2, "another worker", 60_000);
+      await eventually(() => workersOf(node).length > 2, "another worker");
       await stage.traffic.subscribed();
       await stage.fired(stage.traffic.sum("closes") > 0, "connections ended");
     },
@@ -88,7 +88,7 @@ export const nodeRows: readonly Row[] = [
       await stage.pause(1000); // the answer to its last read may be with it already
       const [[last]] = (await stage.redis.client.xrevrange(stream, "+", "-", "COUNT", 1)) as unknown as [[string]];
       const isGone = async (): Promise<boolean> => (await stage.redis.client.xrange(stream, last, last)).length === 0;
-      await eventually(isGone, "the stream to go past it", 40_000);
+      await eventually(isGone, "the stream to go past it");
       frozen.child.process.kill("SIGCONT");
       await eventually(() => frozen.logLines(epochLine).length > 0, "a new epoch").catch(() => {}); // the count tells
     },
