@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 /** The executable `tidegate`. A failure ends the process at once; after success it ends when nothing is left to do. */
-import "./young-generation.ts"; // first, see there
 import { run } from "./cli/run.ts";
 
 const status = await run(process.argv.slice(2));

@@ -2,7 +2,6 @@
  * The program of one worker: a gateway without an admin port, on the port that all workers share, with the supervisor's
  * log. It takes orders from the supervisor alone, and does not outlive it.
  */
-import "./young-generation.ts"; // first, see there
 import cluster from "node:cluster";
 import { WorkerBus } from "./bus/worker-bus.ts";
 import { Members } from "./channel/presence.ts";
@@ -11,6 +10,7 @@ import { startWatch } from "./cluster/watch.ts";
 import { createWebhookPipe } from "./cluster/webhook-pipe.ts";
 import { type Node, startNode } from "./gateway/gateway.ts";
 import { version } from "./gateway/version.ts";
+import { sizeYoungGeneration } from "./gateway/young-generation.ts";
 import { createLog, type Log } from "./log/log.ts";
 import { Health } from "./metrics/health.ts";
 
@@ -34,6 +34,7 @@ process.on("message", (message: Uint8Array | Order) => {
   if (message instanceof Uint8Array) bus?.receive(message);
   else obey(message);
 });
+sizeYoungGeneration();
 setInterval(reportSnapshot, reportMs);
 report({ kind: "up" });
 

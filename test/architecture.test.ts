@@ -100,7 +100,6 @@ describe("The source", () => {
     const server = byPath.get("socket/server.ts");
     assert.ok(server?.imports.includes("uws/uws.ts") && server.imports.includes("protocol/encode.ts"));
     assert.ok(byPath.get("cli/serve.ts")?.imports.includes("gateway/run.ts"), "an import at run time");
-    assert.ok(byPath.get("main.ts")?.imports.includes("young-generation.ts"), "an import for its effect");
   });
 
   it("imports only files that are there, and packages", () => {

@@ -5,6 +5,7 @@
 import { availableParallelism } from "node:os";
 import { loadConfig } from "../config/load-config.ts";
 import { processEnvironment } from "../config/process-environment.ts";
+import { sizeYoungGeneration } from "../gateway/young-generation.ts";
 import { parseArguments } from "./arguments.ts";
 
 const grammar = {
@@ -29,6 +30,7 @@ export async function serve(args: readonly string[]): Promise<void> {
   const redis = values.redis === undefined ? undefined : { enabled: true, url: values.redis };
   const flags = { host, port, adminHost, adminPort, workers, log: { level }, redis };
   const { config, warnings } = loadConfig({ file: values.config, env: processEnvironment, flags });
+  sizeYoungGeneration(); // before the modules of a gateway grow it
   const { runGateway } = await import("../gateway/run.ts"); // loads the native library, which the other commands spare
   const count = config.workers === "auto" ? availableParallelism() : config.workers;
   if (count < 2) return runGateway(config, warnings);
