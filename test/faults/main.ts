@@ -63,7 +63,12 @@ async function run(row: Row, seed: number): Promise<void> {
 
 async function prove(row: Row, without: Protection): Promise<void> {
   const outcome = await runRow(row, { seed: firstSeed, size: "quick", without });
-  const verdict = hasFailed(outcome) ? `fails: ${outcome.wrongs[0]}` : "HOLDS, AND SHOULD NOT";
+  const [wrong] = outcome.wrongs;
+  const verdict = hasFailed(outcome)
+    ? `fails: ${wrong}`
+    : wrong === undefined
+      ? "HOLDS, AND SHOULD NOT"
+      : `NOT PROVED, it did not come to the fault: ${wrong}`;
   const line = `${row.name} without ${without}: ${verdict}`;
   process.stdout.write(`${line}\n`);
   proofs.push(line);
