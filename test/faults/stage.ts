@@ -131,7 +131,7 @@ export class Stage {
 
   /** Does what the row is about, at a moment when publications are on their way. */
   async strike<T>(act: () => T | Promise<T>): Promise<T> {
-    await eventually(() => this.traffic.sum("inFlight") > 0, "publications on their way when the fault begins");
+    await this.traffic.onTheWay();
     this.inFlight.push(this.traffic.sum("inFlight"));
     return act();
   }

@@ -26,6 +26,7 @@ export class Traffic {
   readonly #publishers: CountingClient[] = [];
   readonly channels: number;
   #flow: NodeJS.Timeout | undefined;
+  readonly #strikers: (() => void)[] = [];
 
   constructor(t: Lifetime, urls: readonly string[], size: TrafficSize, options: TrafficOptions = {}) {
     this.channels = size.channels;
@@ -78,7 +79,23 @@ export class Traffic {
         this.#publishers[next % this.#publishers.length]!.publish();
         next += 1;
       }
+      if (this.#strikers.length > 0 && this.sum("inFlight") > 0) for (const go of this.#strikers.splice(0)) go();
     }, 1000 / ticksPerSecond);
+  }
+
+  /**
+   * Resolves when publications are on their way: now, or as soon as `flow` has sent some. Whoever asked time and again would
+   * never see them, where it asks in step with the flow: they are acknowledged within a millisecond or two.
+   */
+  async onTheWay(): Promise<void> {
+    if (this.sum("inFlight") > 0) return;
+    await new Promise<void>((resolve, reject) => {
+      const giveUp = setTimeout(() => reject(new Error("waited in vain: publications on their way")), patienceMs);
+      this.#strikers.push(() => {
+        clearTimeout(giveUp);
+        resolve();
+      });
+    });
   }
 
   rest(): void {
