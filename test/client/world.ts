@@ -3,6 +3,7 @@
  * gateway. Everything that happens in it happens again with the same seed.
  */
 import type { Socket, Surroundings } from "../../src/client/surroundings.ts";
+import { randomOf } from "../support/random.ts";
 
 interface Timer {
   readonly atMs: number;
@@ -16,7 +17,7 @@ export class World {
   #changed = (_isGood: boolean): void => {};
 
   constructor(seed: number) {
-    this.random = mulberry32(seed);
+    this.random = randomOf(seed);
   }
 
   /** What a client is given of it. */
@@ -82,16 +83,6 @@ export class World {
 /** Promises that are due: chains in the client are shorter than this. */
 async function settle(): Promise<void> {
   for (let i = 0; i < 10; i += 1) await undefined;
-}
-
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
 }
 
 /** The end of a connection that the gateway holds. */

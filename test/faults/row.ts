@@ -5,9 +5,9 @@
  * that names protections fails without each of them.
  */
 import { account, wrongsOf } from "../support/account.ts";
+import { randomOf } from "../support/random.ts";
 import { Life } from "./life.ts";
 import { buildProgram, type Protection, protections } from "./program.ts";
-import { randomOf } from "./random.ts";
 import { type Stage, type StageOptions, sizes, startStage } from "./stage.ts";
 
 export interface Row {

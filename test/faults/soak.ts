@@ -10,12 +10,12 @@ import { hookNames } from "../../src/metrics/guard-counters.ts";
 import { makeCertificate } from "../socket/certificate.ts";
 import { account, wrongsOf } from "../support/account.ts";
 import type { NodeProcess } from "../support/node-process.ts";
+import { randomOf } from "../support/random.ts";
 import { eventually } from "../support/redis.ts";
 import { FeatureUse, featureSettings, startBackend } from "./features.ts";
 import { Life } from "./life.ts";
 import { ask, type Held, probeEnv } from "./probe.ts";
 import { buildEmbedding, buildProgram } from "./program.ts";
-import { randomOf } from "./random.ts";
 import { type SoakFault, soakFaults } from "./soak-faults.ts";
 import { type Stage, type StageOptions, sizes, startStage } from "./stage.ts";
 

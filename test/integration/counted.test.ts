@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { randomOf } from "../faults/random.ts";
 import { Visitors } from "../faults/visitors.ts";
 import { assertNothingLost } from "../support/account.ts";
+import { randomOf } from "../support/random.ts";
 import { Traffic } from "../support/traffic.ts";
 import { startGatewayProcess } from "./gateway-process.ts";
 

@@ -1,6 +1,6 @@
 /** One run of the model: nodes, clients and a Redis to which everything happens by a seed; and what must have come of it. */
 import { offsetOf, offsetPrefix } from "../../../src/bus/stream-offset.ts";
-import { randomOf } from "../random.ts";
+import { randomOf } from "../../support/random.ts";
 import { checkModel } from "./check.ts";
 import { ModelClient } from "./client.ts";
 import { ModelNode } from "./node.ts";
