@@ -66,13 +66,13 @@ export class CallRunner implements CallContext {
 
   /** The same for whoever can do without a promise: `done` gets the result or a `CallError`, once. Never throws. */
   start(name: CallName, params: unknown, done: (outcome: unknown) => void): void {
-    const failed = (error: unknown): void => done(this.callErrorOf(name, error));
     try {
       const row: CallRow = callTable[name];
       const call = this.#checked(name, row, params);
-      if (row.runNow?.(call as never, this, done) !== true) row.run(call as never, this).then(done, failed);
+      if (row.runNow?.(call as never, this, done) === true) return;
+      row.run(call as never, this).then(done, (error) => done(this.callErrorOf(name, error)));
     } catch (error) {
-      failed(error);
+      done(this.callErrorOf(name, error));
     }
   }
 

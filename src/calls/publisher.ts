@@ -43,11 +43,10 @@ export class Publisher {
     const { bus, policies, idempotency, clock } = this.#parts;
     if (!isChannelName(channel)) return done(invalidChannel(channel));
     const isKept = target === undefined && policies.of(channel).history.size > 0;
-    const publishedAt = ({ offset, epoch }: StreamPosition): Published => (isKept ? { offset, epoch } : {});
     const acceptedAtMs = clock.nowMs();
     const keyed = key === undefined ? undefined : { channel, userId: serverUser, key, acceptedAtMs };
     const before = keyed && idempotency.answer(keyed);
-    if (before !== undefined) return done({ ...publishedAt(before), duplicate: true });
+    if (before !== undefined) return done({ ...published(before, isKept), duplicate: true });
     const record: PublicationRecord = {
       kind: "publication",
       channel,
@@ -64,7 +63,7 @@ export class Publisher {
       const known = keyed && idempotency.find(keyed);
       // Another process published with this key first, and this one had not heard of it.
       const isDuplicate = known !== undefined && known.offset !== outcome.offset;
-      done(isDuplicate ? { ...publishedAt(known), duplicate: true } : publishedAt(outcome));
+      done(isDuplicate ? { ...published(known, isKept), duplicate: true } : published(outcome, isKept));
     });
   }
 
@@ -80,6 +79,11 @@ export class Publisher {
       `cannot publish: message must be at most ${messageBytesMax} bytes of JSON, got ${bytes}`,
     );
   }
+}
+
+/** `isKept`: the position says something to whoever recovers. */
+function published({ offset, epoch }: StreamPosition, isKept: boolean): Published {
+  return isKept ? { offset, epoch } : {};
 }
 
 /** Of whatever a program may hand in: what is no JSON value has no text, refers to itself, or is nested too deeply. */
