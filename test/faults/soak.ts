@@ -5,6 +5,7 @@
  */
 
 import { stdout } from "node:process";
+import { setTimeout } from "node:timers/promises";
 import { median } from "../../bench/median.ts";
 import { hookNames } from "../../src/metrics/guard-counters.ts";
 import { makeCertificate } from "../socket/certificate.ts";
@@ -32,6 +33,8 @@ export interface SoakMinute {
 }
 
 const minuteMs = 60_000;
+/** At the end of each minute, for what is still under way; what is left of it is waited for. */
+const countingMs = 5000;
 /** Caches, histories and keys fill until then. */
 const filledMinutes = 4;
 const growthMax = 0.1;
@@ -95,7 +98,7 @@ async function runMinute(stage: Stage, features: FeatureUse, fault: SoakFault): 
   await stage.pause(5000, 10_000);
   await stage.strike(() => fault.strike(stage));
   await stage.ready();
-  await stage.pause(Math.max(3000, endsMs - performance.now() - 10_000));
+  await stage.pause(Math.max(3000, endsMs - performance.now() - countingMs));
   clearInterval(churn);
   await features.rest();
   await comeToRest(stage);
@@ -117,6 +120,7 @@ async function runMinute(stage: Stage, features: FeatureUse, fault: SoakFault): 
   for (const node of measuredOf(stage)) held.push(...(await ask(node, [node.child.process.pid!])));
   const { acknowledged, delivered, announcedLosses: announced } = counted;
   for (const client of traffic.clients) client.forget();
+  await setTimeout(Math.max(0, endsMs - performance.now()));
   return { fault: fault.name, acknowledged, delivered, announced, publications, held, wrongs };
 }
 
