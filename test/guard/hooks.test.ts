@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { type CloseEvent, type ConnectRequest, HookRefusal, type MessageRequest } from "../../src/guard/hooks.ts";
+import { loadHooks } from "../../src/guard/load-hooks.ts";
 import { startWorkerCluster } from "../cluster/worker-cluster.ts";
 import { temporaryFolder, until } from "../support/child.ts";
 import { connect, refusedHandshake } from "../support/client.ts";
@@ -354,6 +355,14 @@ describe("hooks.module", () => {
       await assert.rejects(startTestGateway(t, { hooks: { module } }), expected);
     });
   }
+
+  it("stops the start where it awaits what never comes, and says so: the process would end or wait without a word", async (t) => {
+    const module = await moduleOf(t, "await new Promise(() => {}); export const onClose = () => {};");
+    await assert.rejects(
+      loadHooks(module, 50),
+      /cannot load hooks: hooks\.module must be a module, got .*\.mjs \(not loaded after 0\.05 s/,
+    );
+  });
 
   it("must be there", (t) =>
     assert.rejects(startTestGateway(t, { hooks: { module: "gone.mjs" } }), /hooks\.module must be a file/));
