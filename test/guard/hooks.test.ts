@@ -391,6 +391,31 @@ describe("A revocation", () => {
     assert.equal((await refused).status, 401);
   });
 
+  it("that comes while a hook is asked about a subscription takes it from the subscribe token that asks for it", async (t) => {
+    let answer: () => void = () => {};
+    let isAsked = false;
+    const onSubscribe = async (): Promise<void> => {
+      isAsked = true;
+      await new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+    };
+    const gateway = await startTestGateway(t, {}, { onSubscribe });
+    const client = await connect(t, gateway.url);
+    const subscribing = client.ask("subscribe", {
+      channel: "private.a",
+      token: token({ channel: "private.a", jti: "j" }),
+    });
+    await until(
+      () => isAsked,
+      () => "the hook is not asked",
+    );
+    await gateway.calls.revoke({ tokens: ["j"] });
+    answer();
+    assert.equal((await subscribing).code, "invalid_token");
+    assert.equal(await gateway.metric("tidegate_subscriptions"), 0);
+  });
+
   it("of a user ends the connections that a hook made theirs, and not those that it makes theirs later", async (t) => {
     const gateway = await startTestGateway(t, {}, { onConnect: () => ({ user: { id: 7 } }) });
     const before = await connect(t, gateway.url);
