@@ -62,10 +62,13 @@ export class ApiGate {
     const origin = request.getHeader("origin");
     if (origin !== "" && origin !== `http://${host}`) return wrongOrigin;
     if (this.#mustCheckPeer && !isLoopbackPeer(response.getRemoteAddress())) return notLoopback;
-    if (request.getHeader("x-forwarded-for") !== "" || request.getHeader("forwarded") !== "") return notLoopback;
+    if (proxyHeaders.some((name) => request.getHeader(name) !== "")) return notLoopback;
     return request.getQuery() ? hasQuery : 0;
   }
 }
+
+/** What proxies add by their defaults, or by the lines that everybody copies. */
+const proxyHeaders = ["x-forwarded-for", "forwarded", "via", "x-real-ip", "x-forwarded-host", "x-forwarded-proto"];
 
 /** The scheme's name is in any letter case (RFC 9110, section 11.1). */
 function bearer(authorization: string): string {

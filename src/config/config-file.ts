@@ -18,7 +18,7 @@ export function readConfigFile(file: string): { layer: Layer } | { faults: reado
     return fault(file, `cannot be read: ${(error as NodeJS.ErrnoException).code}`);
   }
   const lines = new LineCounter();
-  const document = parseDocument(source, { lineCounter: lines, prettyErrors: false, logLevel: "silent" });
+  const document = parseDocument(source, { lineCounter: lines, prettyErrors: false, logLevel: "error" });
   if (document.errors.length > 0) {
     return { faults: document.errors.map((error) => ({ source: placeOf(error), key: "", text: syntaxText(error) })) };
   }
@@ -41,7 +41,8 @@ function fault(source: string, text: string): { faults: readonly Fault[] } {
   return { faults: [{ source, key: "", text }] };
 }
 
-function syntaxText({ message }: YAMLError): string {
+function syntaxText({ code, message }: YAMLError): string {
+  if (code === "MULTIPLE_DOCS") return "must be one YAML document: what follows a second --- would count for nothing";
   const [beforeQuote] = message.split(/:\s|["`]/, 1);
   return `must be valid YAML: ${beforeQuote}`;
 }

@@ -3,7 +3,7 @@
  *
  * Checked on all layers merged, because the two sides of a relation may come from different ones.
  */
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, statSync } from "node:fs";
 import type { Config } from "./config-schema.ts";
 import type { KeyPath } from "./key-path.ts";
 import { withoutPassword } from "./secrets.ts";
@@ -140,14 +140,16 @@ const unless = (holds: boolean, fault: string): string | undefined => (holds ? u
 
 /** An empty name is no file. */
 function readable(path: KeyPath, file: string): Relation {
+  const reason = file === "" ? undefined : whyUnreadable(file);
+  const fault = `must be a file that can be read, got ${JSON.stringify(withoutPassword(file))} (${reason})`;
+  return { paths: [path], fault: unless(reason === undefined, fault) };
+}
+
+function whyUnreadable(file: string): string | undefined {
   try {
-    if (file !== "") accessSync(file, constants.R_OK);
-    return { paths: [path], fault: undefined };
+    accessSync(file, constants.R_OK);
+    return statSync(file).isDirectory() ? "EISDIR" : undefined;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    return {
-      paths: [path],
-      fault: `must be a file that can be read, got ${JSON.stringify(withoutPassword(file))} (${code})`,
-    };
+    return (error as NodeJS.ErrnoException).code;
   }
 }

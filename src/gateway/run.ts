@@ -42,15 +42,19 @@ export async function runGateway(
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
-  process.on("SIGHUP", () => {
+  let mustReload = false; // asked for while nothing could be reloaded yet
+  const reload = (): void => {
     if (config.tls.certFile === "") return log.info({}, "no certificate to reload: TLS is off");
+    mustReload = gateway === undefined;
+    if (gateway === undefined) return;
     try {
-      gateway?.reloadCertificate();
+      gateway.reloadCertificate();
       log.info({}, "certificate reloaded");
     } catch (err) {
       log.error({ err }, "certificate not reloaded: the old one stays");
     }
-  });
+  };
+  process.on("SIGHUP", reload);
 
   gateway = await start(config, log);
   log.info(
@@ -61,4 +65,5 @@ export async function runGateway(
     { url: `http://${config.adminHost}:${gateway.adminPort}/` },
     "the console, and two clicks to a chat in two tabs",
   );
+  if (mustReload) reload();
 }

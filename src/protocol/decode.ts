@@ -68,7 +68,7 @@ export function decodeFrame(frame: unknown, limits: DecodeLimits): ClientMessage
   return result;
 }
 
-/** Anything that could not come back as it was sent counts as absent. */
+/** Anything else counts as absent. A whole number beyond 2^53 was rounded by whoever parsed it, and comes back so. */
 function readId({ id }: Fields): FrameId | undefined {
   return typeof id === "string" || Number.isFinite(id) ? (id as FrameId) : undefined;
 }

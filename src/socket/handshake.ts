@@ -1,8 +1,8 @@
 /**
  * What a handshake asks for, read from its request once, and whether it is one.
  *
- * uWebSockets.js accepts an old version and a missing Connection header: the checks of RFC 6455, section 4.2.1, are
- * made here. The request is gone when its handler returns, so everything is copied out first.
+ * uWebSockets.js accepts an old version, a missing Connection header, two Hosts, and a body, whose bytes it then takes for
+ * frames: the checks of RFC 6455, section 4.2.1, and of RFC 9112, section 3.2, are made here. The request is gone when its handler returns, so everything is copied out first.
  */
 import type { Format } from "../protocol/decode.ts";
 import type { HttpRequest, HttpResponse } from "../uws/uws.ts";
@@ -54,6 +54,9 @@ export function handshakeFault({ headers }: HandshakeRequest): Rejection | undef
     return { status: "426", error: "Unsupported WebSocket version: use 13" };
   if (!/^[A-Za-z0-9+/]{22}==$/.test(headers.get("sec-websocket-key") ?? ""))
     return { status: "400", error: "Bad handshake: Sec-WebSocket-Key must be 16 bytes in base64" };
+  if (headers.has("transfer-encoding") || (headers.get("content-length") ?? "0") !== "0")
+    return { status: "400", error: "Bad handshake: it must have no body" };
+  if (headers.get("host")?.includes(",")) return { status: "400", error: "Bad handshake: the Host header must be one" };
   return undefined;
 }
 
@@ -76,15 +79,17 @@ export function negotiate({ headers, query }: HandshakeRequest): Negotiated | Re
   return { format, subprotocol: offered[0]?.toLowerCase() === "bearer" ? offered[0] : "" };
 }
 
-/** The token of the handshake; `undefined` for none, `"conflict"` where two places disagree. */
+/** The token of the handshake; `undefined` for none, `"conflict"` where two disagree, or a place holds more than a token. */
 export function readToken({ headers, query }: HandshakeRequest): { token: string } | "conflict" | undefined {
   const tokens = new Set<string>(query.getAll("token").filter((token) => token !== ""));
-  const bearer = /^Bearer +(\S+) *$/i.exec(headers.get("authorization") ?? "")?.[1];
+  const bearer = /^Bearer +(\S.*?) *$/i.exec(headers.get("authorization") ?? "")?.[1];
+  if (bearer !== undefined && /[\s,]/.test(bearer)) return "conflict"; // a second header is joined by a comma
   if (bearer !== undefined) tokens.add(bearer);
   const offered = list(headers.get("sec-websocket-protocol"));
-  const position = offered.findIndex((word) => word.toLowerCase() === "bearer");
-  const next = position === -1 ? undefined : offered[position + 1];
-  if (next !== undefined && !next.startsWith("tidegate.")) tokens.add(next);
+  for (const [i, word] of offered.entries()) {
+    const next = offered[i + 1];
+    if (word.toLowerCase() === "bearer" && next !== undefined && !next.startsWith("tidegate.")) tokens.add(next);
+  }
   if (tokens.size > 1) return "conflict";
   const [token] = tokens;
   return token === undefined ? undefined : { token };

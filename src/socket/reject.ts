@@ -18,24 +18,34 @@ const statusTexts: Record<Rejection["status"], string> = {
   "503": "503 Service Unavailable",
 };
 
-/** Answers with the status, the headers that go with it and the reason as JSON. */
-export function rejectHandshake(res: HttpResponse, { status, error, retryAfterSeconds }: Rejection): void {
-  afterPacket(res, () => {
+/** Answers with the status, the headers that go with it and the reason as JSON; to a HEAD without that. */
+export function rejectHandshake(
+  res: HttpResponse,
+  { status, error, retryAfterSeconds }: Rejection,
+  isHead = false,
+): void {
+  answer(res, isHead, JSON.stringify({ success: false, error }), () => {
     res.writeStatus(statusTexts[status]).writeHeader("Content-Type", "application/json");
     if (retryAfterSeconds !== undefined) res.writeHeader("Retry-After", String(retryAfterSeconds));
     if (status === "401") res.writeHeader("WWW-Authenticate", "Bearer");
     if (status === "426") res.writeHeader("Upgrade", "websocket").writeHeader("Sec-WebSocket-Version", "13");
-    res.end(JSON.stringify({ success: false, error }), true);
   });
 }
 
 /** Answers `/healthz` or `/readyz`; to a HEAD without the body. */
 export function answerHealth(res: HttpResponse, { status, body }: HealthAnswer, isHead: boolean): void {
+  answer(res, isHead, body, () => {
+    res.writeStatus(status === 200 ? "200 OK" : statusTexts["503"]).writeHeader("Content-Type", "text/plain");
+    res.writeHeader("Cache-Control", "no-store");
+  });
+}
+
+/** Writes what `writeHead` writes, then the body, or to a HEAD its length alone; then closes. */
+function answer(res: HttpResponse, isHead: boolean, body: string, writeHead: () => void): void {
   afterPacket(
     res,
     () => {
-      res.writeStatus(status === 200 ? "200 OK" : statusTexts["503"]).writeHeader("Content-Type", "text/plain");
-      res.writeHeader("Cache-Control", "no-store");
+      writeHead();
       if (!isHead) return void res.end(body, true);
       res.writeHeader("Connection", "close");
       res.tryEnd("", Buffer.byteLength(body)); // the length alone; `endWithoutBody` would leave the connection open

@@ -151,7 +151,7 @@ export class SocketServer implements Topics {
       const fault = request.headers.get("upgrade")?.toLowerCase() === "websocket" ? handshakeFault(request) : undefined;
       const why = fault ?? noHandshake;
       parts.counters.handshakes[why.status] += 1;
-      rejectHandshake(res, why);
+      rejectHandshake(res, why, req.getCaseSensitiveMethod() === "HEAD");
     });
     return running;
   }

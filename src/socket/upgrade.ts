@@ -74,7 +74,9 @@ export function upgrade(parts: UpgradeParts, res: HttpResponse, req: HttpRequest
   const { address, negotiated, token } = checked;
   const verified =
     token === undefined ? undefined : token === "conflict" ? "invalid_token" : parts.verifier.verify(token.token);
-  const finish = (decided: Decided, isLate: boolean): void => {
+  const finish = (result: Decided, isLate: boolean): void => {
+    // Asked again of one that waited: many wait for one key, and all of them are decided before the first is let in.
+    const decided = isLate && !isRejection(result) ? (parts.closedFor() ?? result) : result;
     if (isRejection(decided)) {
       if (isCounted) parts.addresses.release(address);
       return reject(parts, res, request, decided);
@@ -146,7 +148,7 @@ function decide(
 
 /** What those who must agree make of a handshake that the token and the limits allow. */
 function agree(
-  { connect, closedFor }: UpgradeParts,
+  { connect }: UpgradeParts,
   handshake: Omit<Handshake, "identity">,
   decided: Exclude<Decided, Rejection>,
 ): Decided | Promise<Decided> {
@@ -154,8 +156,7 @@ function agree(
   const { authError } = decided;
   const entry = connect({ ...handshake, identity: decided.identity });
   const admit = (given: Entry | Rejection): Decided => (isRejection(given) ? given : { authError, ...given });
-  if (!(entry instanceof Promise)) return admit(entry);
-  return entry.then((given) => closedFor() ?? admit(given)); // asked again: the answer may have taken its time
+  return entry instanceof Promise ? entry.then(admit) : admit(entry);
 }
 
 const tooManyFromAddress: Rejection = {

@@ -105,6 +105,10 @@ describe("the server API without keys", () => {
     ],
     ["a proxy on this machine", { "X-Forwarded-For": "1.2.3.4" }],
     ["a proxy that says Forwarded", { Forwarded: "for=1.2.3.4" }],
+    ["a proxy that says Via", { Via: "1.1 shop.example" }],
+    ["a proxy that says X-Real-IP alone", { "X-Real-IP": "1.2.3.4" }],
+    ["a proxy that says X-Forwarded-Host alone", { "X-Forwarded-Host": "shop.example" }],
+    ["a proxy that says X-Forwarded-Proto alone", { "X-Forwarded-Proto": "https" }],
   ];
   for (const host of ["127.0.0.1", "0.0.0.0"]) {
     for (const [what, headers] of foreign) {

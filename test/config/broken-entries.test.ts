@@ -45,6 +45,8 @@ const brokenEntries: readonly (readonly [string, string, RegExp])[] = [
     "auth.keys[0].publicKeyFile",
     /can be read.*ENOENT/,
   ],
+  ["auth: { keys: [{ algorithm: RS256, publicKeyFile: /tmp }] }", "auth.keys[0].publicKeyFile", /can be read.*EISDIR/],
+  ["tls: { certFile: /tmp, keyFile: /tmp }", "tls.certFile", /can be read.*EISDIR/],
   ['webhooks: [{ url: "http://h/" }]', "webhooks[0]", /either secret or secretFile/],
   [`webhooks: [{ ${hook}, secretFile: x }]`, "webhooks[0]", /either secret or secretFile/],
   [`webhooks: [{ ${hook.slice(13)} }]`, "webhooks[0].url", /http:\/\/ or https:\/\/ URL, got nothing/],

@@ -113,6 +113,13 @@ describe("a configuration file that cannot be read", () => {
     assert.match(faultsOf({ file: fileWith(t, "port: 1\nport: 2\n") })[0]!.text, /unique/);
   });
 
+  it("with a second document is refused: it would count for nothing", (t) => {
+    const [fault] = faultsOf({ file: fileWith(t, "port: 1\n---\nport: 2\n") });
+    assert.match(fault?.source ?? "", /gateway\.yaml:\d$/);
+    assert.match(fault?.text ?? "", /^must be one YAML document/);
+    assert.equal(load({ file: fileWith(t, "---\nport: 1\n...\n") }).config.port, 1); // the marks of one are fine
+  });
+
   it("that refers to itself is refused", (t) => {
     assert.match(faultsOf({ file: fileWith(t, "tls: &x { certFile: *x }\n") })[0]!.text, /stands for itself/);
   });

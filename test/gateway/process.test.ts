@@ -180,6 +180,22 @@ describe("SIGHUP", () => {
     await client.settled();
   });
 
+  it("while it is starting is obeyed, and said, once it listens", async (t) => {
+    const keyServer = createServer().listen(0, "127.0.0.1"); // which takes the question and never answers it
+    await once(keyServer, "listening");
+    t.after(() => keyServer.close());
+    const { port } = keyServer.address() as AddressInfo;
+    const files = await makeCertificate(t);
+    const settings = { TLS__CERT_FILE: files.certFile, TLS__KEY_FILE: files.keyFile };
+    const gateway = new GatewayProcess(t, { ...settings, AUTH__JWKS_URL: `http://127.0.0.1:${port}/keys` });
+    await once(keyServer, "connection");
+    gateway.kill("SIGHUP");
+    await gateway.logged("certificate reloaded");
+    const said = gateway.log.map(({ msg }) => msg);
+    assert.ok(said.indexOf("listening") < said.indexOf("certificate reloaded"), said.join());
+    assert.ok(said.includes("listening"));
+  });
+
   it("without TLS ends nothing, and says that there is nothing to reload", async (t) => {
     const { gateway, url } = await GatewayProcess.start(t);
     const client = await connect(t, url);

@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { type CloseEvent, type ConnectRequest, HookRefusal, type MessageRequest } from "../../src/guard/hooks.ts";
+import { loadHooks } from "../../src/guard/load-hooks.ts";
 import { startWorkerCluster } from "../cluster/worker-cluster.ts";
 import { temporaryFolder, until } from "../support/child.ts";
 import { connect, refusedHandshake } from "../support/client.ts";
@@ -355,6 +356,14 @@ describe("hooks.module", () => {
     });
   }
 
+  it("stops the start where it awaits what never comes, and says so: the process would end or wait without a word", async (t) => {
+    const module = await moduleOf(t, "await new Promise(() => {}); export const onClose = () => {};");
+    await assert.rejects(
+      loadHooks(module, 50),
+      /cannot load hooks: hooks\.module must be a module, got .*\.mjs \(not loaded after 0\.05 s/,
+    );
+  });
+
   it("must be there", (t) =>
     assert.rejects(startTestGateway(t, { hooks: { module: "gone.mjs" } }), /hooks\.module must be a file/));
 });
@@ -380,6 +389,31 @@ describe("A revocation", () => {
     await gateway.calls.revoke({ tokens: ["j"] });
     answer();
     assert.equal((await refused).status, 401);
+  });
+
+  it("that comes while a hook is asked about a subscription takes it from the subscribe token that asks for it", async (t) => {
+    let answer: () => void = () => {};
+    let isAsked = false;
+    const onSubscribe = async (): Promise<void> => {
+      isAsked = true;
+      await new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+    };
+    const gateway = await startTestGateway(t, {}, { onSubscribe });
+    const client = await connect(t, gateway.url);
+    const subscribing = client.ask("subscribe", {
+      channel: "private.a",
+      token: token({ channel: "private.a", jti: "j" }),
+    });
+    await until(
+      () => isAsked,
+      () => "the hook is not asked",
+    );
+    await gateway.calls.revoke({ tokens: ["j"] });
+    answer();
+    assert.equal((await subscribing).code, "invalid_token");
+    assert.equal(await gateway.metric("tidegate_subscriptions"), 0);
   });
 
   it("of a user ends the connections that a hook made theirs, and not those that it makes theirs later", async (t) => {

@@ -3,7 +3,15 @@ import { describe, it } from "node:test";
 import WebSocket from "ws";
 import { connect, refusedHandshake } from "../support/client.ts";
 import { startTestGateway, type TestGateway } from "../support/gateway.ts";
-import { clientFrame, type HandshakeText, handshakeText, RawClient, requestFrame, sampleAccept } from "./raw-client.ts";
+import {
+  clientFrame,
+  type HandshakeText,
+  handshakeText,
+  RawClient,
+  requestFrame,
+  sampleAccept,
+  sampleKey,
+} from "./raw-client.ts";
 
 /** The answer to a handshake sent by hand. */
 async function answerTo(t: Parameters<typeof startTestGateway>[0], gateway: TestGateway, handshake: HandshakeText) {
@@ -45,6 +53,11 @@ describe("The handshake, RFC 6455 section 4.2", () => {
     "a key of 17 bytes": { "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQA=" },
     "a key that is too short": { "Sec-WebSocket-Key": "dGhl" },
     "no key": { "Sec-WebSocket-Key": undefined },
+    "two keys": { "Sec-WebSocket-Key": [sampleKey, sampleKey] },
+    "two Host headers": { Host: ["127.0.0.1", "evil.example"] },
+    "a body": { "Content-Length": "5" },
+    "a body of two lengths": { "Content-Length": ["0", "5"] },
+    "a chunked body": { "Transfer-Encoding": "chunked" },
   })) {
     it(`with ${what} is answered with 400`, async (t) => {
       const gateway = await startTestGateway(t);
@@ -61,6 +74,7 @@ describe("The handshake, RFC 6455 section 4.2", () => {
   for (const [what, headers] of Object.entries({
     "several words in Connection": { Connection: "keep-alive, Upgrade" },
     "several Connection headers": { Connection: ["keep-alive", "Upgrade"] },
+    "a body of 0 bytes": { "Content-Length": "0" },
     "headers in another case": { Connection: "UPGRADE", Upgrade: "WebSocket" },
   })) {
     it(`with ${what} is accepted`, async (t) => {
@@ -112,10 +126,26 @@ describe("A request that is no handshake", () => {
     });
   }
 
+  it("by HEAD is answered with the same headers, no body, and the end of the connection", async (t) => {
+    const gateway = await startTestGateway(t);
+    for (const headers of [plain, {}, { "Sec-WebSocket-Key": "short" }]) {
+      const { headers: ofGet } = await answerTo(t, gateway, { method: "OPTIONS", headers });
+      const client = await RawClient.connect(t, gateway.port);
+      client.write(handshakeText({ method: "HEAD", headers }));
+      const { headers: ofHead } = await client.answer(true);
+      await client.over();
+      assert.equal(client.unread.length, 0);
+      assert.equal(ofHead["content-length"], ofGet["content-length"]);
+      assert.equal(ofHead["content-type"], "application/json");
+    }
+  });
+
   it("is never upgraded with another method than GET", async (t) => {
     const gateway = await startTestGateway(t);
     for (const method of ["POST", "PUT", "HEAD", "OPTIONS"]) {
-      const { status } = await answerTo(t, gateway, { method });
+      const client = await RawClient.connect(t, gateway.port);
+      client.write(handshakeText({ method }));
+      const { status } = await client.answer(method === "HEAD");
       assert.equal(status, 426, method);
     }
     assert.equal(await gateway.metric("tidegate_connections_opened_total"), 0);

@@ -164,6 +164,16 @@ describe("A handshake that waits for its key", () => {
     await client.over();
   });
 
+  it("takes no more than the places that are left, however many wait for one key", async (t) => {
+    const { gateway, asked, release } = await startWaitingGateway(t, { maxConnections: 5 });
+    const clients = await Promise.all(Array.from({ length: 20 }, (_, i) => waitingClient(t, gateway, token(i))));
+    await asked();
+    await release();
+    const statuses = await Promise.all(clients.map(async (client) => (await client.answer()).status));
+    assert.equal(statuses.filter((status) => status === 101).length, 5);
+    assert.equal(statuses.filter((status) => status === 503).length, 15);
+  });
+
   it("is refused with 429 where its address has reached its limit in the meantime", async (t) => {
     const { gateway, asked, release } = await startWaitingGateway(t, { connectionsPerAddressMax: 1 });
     const client = await waitingClient(t, gateway);

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { type ConnectRequest, HookRefusal } from "../../src/guard/hooks.ts";
+import { until } from "../support/child.ts";
 import { connect, refusedHandshake, type TestClient } from "../support/client.ts";
 import { startTestGateway, type TestGateway } from "../support/gateway.ts";
 
@@ -34,6 +36,26 @@ describe("maxConnections", () => {
     await refusedHandshake(gateway.url);
   });
 
+  it("refuses whom a hook lets in when the last place was taken while it was asked", async (t) => {
+    const answers: (() => void)[] = [];
+    const onConnect = () => new Promise<undefined>((resolve) => answers.push(() => resolve(undefined)));
+    const gateway = await startTestGateway(t, { maxConnections: 1 }, { onConnect });
+    const first = connect(t, gateway.url);
+    await until(
+      () => answers.length === 1,
+      () => "the hook is not asked",
+    );
+    const second = refusedHandshake(gateway.url);
+    await until(
+      () => answers.length === 2,
+      () => "the hook is not asked again",
+    );
+    answers[0]?.();
+    await first;
+    answers[1]?.();
+    assert.equal((await second).status, 503);
+  });
+
   it("0 is no limit", async (t) => {
     const gateway = await startTestGateway(t, { maxConnections: 0 });
     for (let i = 0; i < 5; i += 1) await connect(t, gateway.url);
@@ -64,5 +86,30 @@ describe("connectionsPerAddressMax", () => {
     for (let i = 0; i < 3; i += 1)
       assert.equal((await refusedHandshake(gateway.url, { headers: { Origin: "https://evil.com" } })).status, 403);
     await connect(t, gateway.url);
+  });
+
+  it("counts no handshake that a hook refuses, at once or later", async (t) => {
+    const refusal = new HookRefusal("forbidden", "Not welcome");
+    let asked = 0;
+    let answer: (refused: HookRefusal) => void = () => {};
+    const onConnect = ({ query }: ConnectRequest) => {
+      asked += 1;
+      if (query.get("answer") === "yes") return undefined;
+      if (query.get("answer") === "no") return refusal;
+      return new Promise<HookRefusal>((resolve) => {
+        answer = resolve;
+      });
+    };
+    const gateway = await startTestGateway(t, { connectionsPerAddressMax: 1 }, { onConnect });
+    for (let i = 0; i < 2; i += 1) assert.equal((await refusedHandshake(`${gateway.url}/?answer=no`)).status, 403);
+    const late = refusedHandshake(gateway.url);
+    await until(
+      () => asked === 3,
+      () => "the hook is not asked",
+    );
+    assert.equal((await refusedHandshake(`${gateway.url}/?answer=yes`)).status, 429); // it counts while it waits
+    answer(refusal);
+    assert.equal((await late).status, 403);
+    await connect(t, `${gateway.url}/?answer=yes`);
   });
 });

@@ -92,6 +92,32 @@ describe("The token of a handshake", () => {
       assert.deepEqual({ authenticated, auth_error }, { authenticated: false, auth_error: "invalid_token" }, query);
     }
   });
+
+  it("is invalid_token where one place holds two, or more than a token: none of them is picked", async (t) => {
+    const gateway = await startTestGateway(t);
+    const [one, other] = [token({ user_id: 1 }), token({ user_id: 2 })];
+    for (const headers of [
+      { Authorization: [`Bearer ${one}`, `Bearer ${other}`] },
+      { Authorization: [`Bearer ${one}`, "Basic dXNlcjpwYXNz"] },
+      { Authorization: `Bearer ${one}, Bearer ${one}` },
+      { Authorization: `Bearer ${one} ${other}` },
+      { "Sec-WebSocket-Protocol": `bearer, ${one}, bearer, ${other}` },
+      { "Sec-WebSocket-Protocol": [`bearer, ${one}`, `bearer, ${other}`] },
+    ]) {
+      const client = await RawClient.connect(t, gateway.port);
+      client.write(handshakeText({ headers }));
+      assert.equal((await client.answer()).status, 101);
+      const { authenticated, auth_error } = await client.json();
+      const said = JSON.stringify(Object.keys(headers));
+      assert.deepEqual({ authenticated, auth_error }, { authenticated: false, auth_error: "invalid_token" }, said);
+    }
+  });
+
+  it("is not there where Bearer stands alone", async (t) => {
+    const gateway = await startTestGateway(t);
+    const client = await connect(t, gateway.url, { headers: { Authorization: "Bearer " } });
+    assert.equal(client.frames[0]!.auth_error, undefined);
+  });
 });
 
 describe("The subprotocol of the answer", () => {
