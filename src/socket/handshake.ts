@@ -2,7 +2,8 @@
  * What a handshake asks for, read from its request once, and whether it is one.
  *
  * uWebSockets.js accepts an old version, a missing Connection header, two Hosts, and a body, whose bytes it then takes for
- * frames: the checks of RFC 6455, section 4.2.1, and of RFC 9112, section 3.2, are made here. The request is gone when its handler returns, so everything is copied out first.
+ * frames: the checks of RFC 6455, section 4.2.1, and of RFC 9112, section 3.2, are made here. The request is gone when its
+ * handler returns, so everything is copied out first.
  */
 import type { Format } from "../protocol/decode.ts";
 import type { HttpRequest, HttpResponse } from "../uws/uws.ts";
@@ -82,7 +83,7 @@ export function negotiate({ headers, query }: HandshakeRequest): Negotiated | Re
 /** The token of the handshake; `undefined` for none, `"conflict"` where two disagree, or a place holds more than a token. */
 export function readToken({ headers, query }: HandshakeRequest): { token: string } | "conflict" | undefined {
   const tokens = new Set<string>(query.getAll("token").filter((token) => token !== ""));
-  const bearer = /^Bearer +(\S.*?) *$/i.exec(headers.get("authorization") ?? "")?.[1];
+  const bearer = /^Bearer +(.+)$/i.exec(headers.get("authorization")?.trim() ?? "")?.[1];
   if (bearer !== undefined && /[\s,]/.test(bearer)) return "conflict"; // a second header is joined by a comma
   if (bearer !== undefined) tokens.add(bearer);
   const offered = list(headers.get("sec-websocket-protocol"));
