@@ -172,7 +172,8 @@ export class ShardReader {
 
   /** Looks whether the stream still holds the last entry read, as it was read. */
   async #checkCursor(): Promise<void> {
-    if (this.#cursor === beginning || this.#toPassOver !== 0) return;
+    if (this.#cursor === beginning) return;
+    if (this.#toPassOver !== 0) return; // nothing has been applied
     const { key } = this.#options;
     const found = (await this.#connection.run((client) => client.xrangeBuffer(key, this.#cursor, this.#cursor))) as [
       Buffer,
