@@ -11,6 +11,8 @@ const bytesAtFirst = 1024;
 export class EntryBatch<Companion> {
   /** What stands beside each record, in the records' order. */
   readonly companions: Companion[] = [];
+  /** A publication with a key is among the records. */
+  hasKey = false;
   #bytes = Buffer.allocUnsafe(bytesAtFirst);
   #length = 0;
 
@@ -22,6 +24,7 @@ export class EntryBatch<Companion> {
   /** Returns the bytes that the record takes. Hot path. `originMs`: see `packRecord`. */
   add(record: LogRecord, originMs: number, companion: Companion): number {
     const packed = packRecord(record, originMs);
+    if (record.kind === "publication" && record.key !== undefined) this.hasKey = true;
     if (this.#length + packed.length > this.#bytes.length) this.#grow(this.#length + packed.length);
     this.#bytes.set(packed, this.#length);
     this.#length += packed.length;

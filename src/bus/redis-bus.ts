@@ -163,15 +163,12 @@ export class RedisBus implements Bus {
   }
 
   #createShard(number: number): Shard {
-    const { entriesMax, durable, queueBytesMax } = this.#options;
     const key = this.#streamOf(number);
     const shard: Shard = new Shard(
       {
+        ...this.#options,
         key,
         writer: this.incarnation,
-        entriesMax,
-        durable,
-        queueBytesMax,
         queue: this.#queue,
         monotonicOriginMs: performance.timeOrigin,
       },

@@ -176,6 +176,8 @@ function createClient(options: RedisOptions): RedisClient {
       sentinels: options.sentinels.map(hostAndPort),
       name: options.sentinelName,
       failoverDetector: true,
+      enableTLSForSentinelMode: true, // or `tls` would be passed over, and what is secret go in the clear
+      sentinelTLS: common.tls,
       sentinelRetryStrategy: () => sentinelPauseMs,
       sentinelPassword: options.sentinelPassword === "" ? undefined : options.sentinelPassword,
     });

@@ -10,7 +10,7 @@ export interface RedisOptions {
   readonly database: number;
   /** Before every key. */
   readonly prefix: string;
-  /** Speak TLS to `host`. */
+  /** Speak TLS to Redis, and to Sentinels. */
   readonly tls: boolean;
   /** Sentinels as `host:port`, with the name of the master; none: no Sentinel. */
   readonly sentinels: readonly string[];

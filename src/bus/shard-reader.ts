@@ -5,6 +5,9 @@
  * Where that is gone or another one, the log was trimmed past it, lost or rolled back: readers are told (`broken`), and
  * the stream is read from its beginning again. What was applied before is recognised by its writer's sequence and
  * skipped; a sequence that is missing is a break as well.
+ *
+ * The oldest entries of a stream that is full may be trimmed between two pages, and what is missing then was never lost to
+ * anybody. So a node that starts begins to apply at a distance behind them.
  */
 import { setTimeout } from "node:timers/promises";
 import { decodeEntry, type Entry } from "./entry-codec.ts";
@@ -13,6 +16,8 @@ import { type EntryId, parseEntryId } from "./stream-offset.ts";
 
 export interface ReaderOptions {
   readonly key: string;
+  readonly entriesMax: number;
+  readonly retentionSeconds: number;
   readonly monotonicOriginMs: number;
 }
 
@@ -40,6 +45,10 @@ const cursorCheckMs = 2000;
 /** Writers whose last sequence is remembered; the longest silent one is forgotten first. */
 const writersMax = 10_000;
 
+/** Redis trims whole nodes of its tree, of 100 entries each, and writers go on while these are passed over. */
+const passedOverMin = 200;
+const passedOverShare = 1 / 20;
+
 const beginning = "0-0";
 
 export class ShardReader {
@@ -50,6 +59,7 @@ export class ShardReader {
   #cursor = beginning;
   #cursorBytes: Buffer | undefined; // the entry at the cursor
   #clockAheadMs = 0; // of this machine's clock, against Redis'
+  #toPassOver: number | undefined; // oldest entries that are not applied; `undefined` before the stream was looked at
   #isPresent = false; // the past has been read
   #metSinceBreak: Set<string> | undefined; // writers, while what follows a break is read
   #isStopped = false;
@@ -74,6 +84,7 @@ export class ShardReader {
       try {
         const checking = this.#connection.generation;
         if (generation !== checking) await this.#askTime();
+        this.#toPassOver ??= await this.#endangered();
         if (generation !== checking || performance.now() - checkedAtMs > cursorCheckMs) {
           await this.#checkCursor();
           generation = checking;
@@ -82,6 +93,7 @@ export class ShardReader {
         await this.#readOn();
       } catch (error) {
         generation = -1;
+        if (this.#toPassOver !== 0) this.#beginAnew();
         this.#events.failed(error as Error);
         await setTimeout(retryPauseMs);
       }
@@ -102,6 +114,7 @@ export class ShardReader {
     for (const [id, fields] of entries) this.#apply(id.toString("latin1"), fields);
     if (this.#isPresent || entries.length === entriesAtOnce) return;
     this.#isPresent = true;
+    this.#toPassOver = 0;
     this.#metSinceBreak = undefined;
     this.#events.caughtUp();
   }
@@ -111,6 +124,11 @@ export class ShardReader {
     this.#cursor = id;
     this.#cursorBytes = bytes;
     const entry = bytes === undefined ? undefined : decodeEntry(bytes, this.#options.monotonicOriginMs);
+    if (this.#toPassOver! > 0) {
+      this.#toPassOver! -= 1;
+      if (entry !== undefined) this.#events.passed(entry.epoch);
+      return;
+    }
     if (entry === undefined) return this.#events.foreign();
     const { writer, sequence, isNewer, records } = entry;
     // Of a writer that is met in the past, or read again after a break, the beginning may have been trimmed.
@@ -123,9 +141,28 @@ export class ShardReader {
     this.#sequences.delete(writer);
     this.#sequences.set(writer, sequence);
     if (this.#sequences.size > writersMax) this.#sequences.delete(this.#sequences.keys().next().value!);
-    const entryId = parseEntryId(id);
-    const ageMs = this.#isPresent ? 0 : Math.max(0, Date.now() - this.#clockAheadMs - entryId.ms);
-    this.#events.entry(entry, entryId, ageMs);
+    this.#events.entry(entry, parseEntryId(id), this.#isPresent ? 0 : this.#ageMs(id));
+  }
+
+  /** How many of the oldest entries are passed over: some where the stream is full or as old as it may be, else none. */
+  async #endangered(): Promise<number> {
+    const { key, entriesMax, retentionSeconds } = this.#options;
+    const entries = await this.#connection.run((client) => client.xlen(key));
+    const [oldest] = await this.#connection.run((client) => client.xrange(key, "-", "+", "COUNT", 1));
+    const isOld = oldest !== undefined && this.#ageMs(oldest[0]) > retentionSeconds * 1000;
+    if (entries < entriesMax && !isOld) return 0;
+    return Math.floor(Math.min(entries / 2, Math.max(passedOverMin, entries * passedOverShare)));
+  }
+
+  /** Nothing has been applied so far. */
+  #beginAnew(): void {
+    this.#toPassOver = undefined;
+    this.#cursor = beginning;
+  }
+
+  /** By Redis' clock. */
+  #ageMs(id: string): number {
+    return Math.max(0, Date.now() - this.#clockAheadMs - parseEntryId(id).ms);
   }
 
   async #askTime(): Promise<void> {
@@ -136,6 +173,7 @@ export class ShardReader {
   /** Looks whether the stream still holds the last entry read, as it was read. */
   async #checkCursor(): Promise<void> {
     if (this.#cursor === beginning) return;
+    if (this.#toPassOver !== 0) return; // nothing has been applied
     const { key } = this.#options;
     const found = (await this.#connection.run((client) => client.xrangeBuffer(key, this.#cursor, this.#cursor))) as [
       Buffer,

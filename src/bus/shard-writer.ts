@@ -7,6 +7,7 @@
  */
 import { setTimeout } from "node:timers/promises";
 import type { StreamPosition } from "../protocol/messages.ts";
+import { Acknowledgements } from "./acknowledgements.ts";
 import type { AppendFault, LogRecord } from "./bus.ts";
 import { EntryBatch } from "./entry-batch.ts";
 import type { RedisConnection } from "./redis-connection.ts";
@@ -69,6 +70,7 @@ export class ShardWriter {
   #isWriting = false;
   #isStopped = false;
   #inFlight: InFlight | undefined;
+  readonly #acknowledgements = new Acknowledgements<EntryBatch<Done>>((batch, id) => this.#settle(batch, id));
 
   constructor(options: WriterOptions, connection: RedisConnection, events: WriterEvents) {
     this.#options = options;
@@ -112,6 +114,7 @@ export class ShardWriter {
       this.#wayMs = performance.now() - this.#timedAtMs;
       this.#timed = 0;
     }
+    this.#acknowledgements.seen(sequence);
     if (this.#inFlight?.sequence !== sequence) return;
     this.#inFlight.seenId = id;
     this.#inFlight.wake();
@@ -120,6 +123,7 @@ export class ShardWriter {
   /** Refuses everything that waits, and what comes later. */
   stop(): void {
     this.#isStopped = true;
+    this.#acknowledgements.stop();
     for (const batch of this.#queue.splice(0)) this.#settle(batch, "unavailable");
   }
 
@@ -135,8 +139,11 @@ export class ShardWriter {
       const batch = this.#queue.shift() ?? new EntryBatch<Done>();
       const startedMs = performance.now();
       const id = await this.#write(batch);
-      this.#settle(batch, id ?? "unavailable");
-      if (id === undefined) break; // stopped
+      if (id === undefined) {
+        this.#settle(batch, "unavailable"); // stopped
+        break;
+      }
+      this.#acknowledgements.written(batch, id, this.#sequence);
       const records = batch.companions.length;
       if (records > 0) this.#events.written(records, performance.now() - startedMs);
     }

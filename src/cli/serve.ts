@@ -6,7 +6,7 @@ import { availableParallelism } from "node:os";
 import { loadConfig } from "../config/load-config.ts";
 import { processEnvironment } from "../config/process-environment.ts";
 import { sizeYoungGeneration } from "../gateway/young-generation.ts";
-import { parseArguments } from "./arguments.ts";
+import { parseArguments, UsageError } from "./arguments.ts";
 
 const grammar = {
   command: "serve",
@@ -27,6 +27,9 @@ const grammar = {
 export async function serve(args: readonly string[]): Promise<void> {
   const { values } = parseArguments(grammar, args);
   const { host, port, "admin-host": adminHost, "admin-port": adminPort, "log-level": level, workers } = values;
+  if (values.redis === "")
+    // of a variable that is not set: no reason to take the Redis of this machine
+    throw new UsageError("--redis must be the URL of a Redis, such as redis://host:6379, got nothing", "serve");
   const redis = values.redis === undefined ? undefined : { enabled: true, url: values.redis };
   const flags = { host, port, adminHost, adminPort, workers, log: { level }, redis };
   const { config, warnings } = loadConfig({ file: values.config, env: processEnvironment, flags });

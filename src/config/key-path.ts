@@ -19,8 +19,9 @@ export function variableName(path: KeyPath): string {
   return `TIDEGATE_${path.map((part) => words(part).join("_").toUpperCase()).join("__")}`;
 }
 
-/** `log.level` is --log-level. */
+/** `log.level` is --log-level; `redis.url` is --redis, which says that there is one as well. */
 export function flagName(path: KeyPath): string {
+  if (keyText(path) === "redis.url") return "--redis";
   return `--${path.flatMap(words).join("-")}`;
 }
 

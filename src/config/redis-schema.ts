@@ -29,7 +29,7 @@ export const redisSchema = z
       password: text.default("").describe("Empty for none. Better given as TIDEGATE_REDIS__PASSWORD."),
       database: wholeNumber(0, databaseMax).default(0).describe("The database's number."),
       prefix: text.default("websocket:").describe("What every key in Redis begins with."),
-      tls: trueOrFalse.default(false).describe("Speak TLS to Redis."),
+      tls: trueOrFalse.default(false).describe("Speak TLS to Redis, and to Sentinels."),
       sentinels: addresses.describe("Sentinels as host:port; they name the master. Empty: no Sentinel."),
       sentinelName: text.default("mymaster").describe("What the Sentinels call the master."),
       sentinelPassword: text.default("").describe("The Sentinels' own password. Empty for none."),

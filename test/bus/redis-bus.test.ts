@@ -1,5 +1,6 @@
 /** The contract of a bus on real Redis, and what the Redis bus promises besides. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { after, before, describe, it, type TestContext } from "node:test";
 import type { LogRecord } from "../../src/bus/bus.ts";
 import type { BusLog, BusStatus } from "../../src/bus/bus-status.ts";
@@ -7,6 +8,7 @@ import { decodeEntry } from "../../src/bus/entry-codec.ts";
 import { RedisBus } from "../../src/bus/redis-bus.ts";
 import { offsetOf, offsetPrefix, parseEntryId } from "../../src/bus/stream-offset.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
+import { ensureCommand } from "../support/debian.ts";
 import { eventually, startProxy, startRedis, type TestRedis } from "../support/redis.ts";
 import { busContract } from "./contract.ts";
 import { encodeEntry } from "./encode-entry.ts";
@@ -178,6 +180,32 @@ describe("RedisBus on real Redis", () => {
       });
       assert.equal(epoch() > "0a", true);
       assert.equal(bus.knows("chat", offset(first)), false);
+    });
+
+    it("a full stream that is trimmed while a node starts to read it makes no new epoch", async (t) => {
+      const cli = await ensureCommand("redis-cli", "redis-tools");
+      const settings = { enabled: true, url: redis.url, prefix: "full:", entriesMax: 100 };
+      const { config } = loadConfig({ env: {}, flags: { redis: settings } });
+      for (let sequence = 1; sequence <= 400; sequence += 1) {
+        const records = [{ ...publication, head: String(sequence) }];
+        const bytes = encodeEntry({ epoch: "0a", writer: "other", sequence, records }, 0);
+        await redis.client.xadd("full:stream:0", "*", "v", bytes);
+      }
+      const bus = new RedisBus(config.redis, silent, silent, () => []);
+      const applied: string[] = [];
+      await bus.start((record) => {
+        if (record.kind !== "publication") return;
+        // Before the next page: all of the first and more of what follows it.
+        if (applied.length === 0) execFileSync(cli, ["-p", `${redis.port}`, "XTRIM", "full:stream:0", "MAXLEN", "250"]);
+        applied.push(record.head);
+      });
+      t.after(() => bus.stop());
+      assert.equal(bus.tail("chat").epoch, "0a");
+      const first = Number(applied[0]);
+      assert.deepEqual(
+        applied,
+        Array.from({ length: 401 - first }, (_, i) => String(first + i)),
+      );
     });
 
     it("a later epoch is taken over, an earlier one is not", async (t) => {

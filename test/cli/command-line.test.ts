@@ -49,6 +49,8 @@ describe("tidegate", { concurrency: 4 }, () => {
     [["serve", "-p", "1"], /^tidegate: unknown flag -p\n/],
     [["serve", "--port"], /^tidegate: --port needs a value/],
     [["serve", "--port", "--host", "x"], /^tidegate: --port needs a value/],
+    [["serve", "--redis", ""], /^tidegate: --redis must be the URL of a Redis, .*, got nothing\n/],
+    [["serve", "--redis", "host:1"], /\n {2}--redis: redis\.url must be /],
     [["serve", "x"], /^tidegate: unexpected argument "x"/],
     [
       ["serve", "--port", "80808"],

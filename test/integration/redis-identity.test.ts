@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "../support/client.ts";
 import { startTestGateway } from "../support/gateway.ts";
-import { startRedis } from "../support/redis.ts";
+import { startProxy, startRedis } from "../support/redis.ts";
 import { countedSettings } from "../support/traffic.ts";
 import { ready, startNodes } from "./redis-nodes.ts";
 
@@ -53,6 +53,21 @@ describe("A connection's id", { concurrency: true }, () => {
 });
 
 describe("An idempotency key", () => {
+  it("that comes to two nodes at once is new to one and a duplicate to the other, also where that reads slowly", async (t) => {
+    const redis = await startRedis(t);
+    const proxy = await startProxy(t, redis);
+    const nodes = await startNodes(t, [redis.url, proxy.url], {});
+    const clients = await Promise.all(nodes.map((node) => connect(t, node.url)));
+    for (const client of clients) await client.subscribe(channel);
+    proxy.delayReplies("xread", 300);
+    for (let n = 0; n < 5; n += 1) {
+      const message = { channel, message: `once ${n}`, key: `k${n}` };
+      const answers = await Promise.all(clients.map((client) => client.ask("message", message)));
+      assert.deepEqual(answers.map(({ duplicate }) => duplicate === true).sort(), [false, true]);
+      assert.equal(answers[0]!.offset, answers[1]!.offset);
+    }
+  });
+
   it("ends at the same publication on every node, also on one that started in the middle of its time", async (t) => {
     const redis = await startRedis(t);
     const settings = { idempotency: { seconds: 15 } }; // a node starts in them, also on a busy machine

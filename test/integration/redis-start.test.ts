@@ -10,6 +10,7 @@ import { gatewayProgram } from "../support/gateway-program.ts";
 import { startNodeProcess } from "../support/node-process.ts";
 import { secretOf } from "../support/printed.ts";
 import { eventually, startProxy, startRedis, type TestRedis } from "../support/redis.ts";
+import { startSentinel } from "../support/sentinel.ts";
 import { countedSettings } from "../support/traffic.ts";
 import { backLine, logged, readiness, ready, startNodes, troubleLine } from "./redis-nodes.ts";
 
@@ -181,5 +182,26 @@ describe("Redis over TLS", () => {
     await reader.next({ message: "redis.tls beside a URL" });
     const stranger = await startTestGateway(t, settings);
     await eventually(async () => /self-signed certificate/.test((await readiness(stranger)).text), "the reason");
+  });
+
+  it("is spoken to Sentinels and to the master that they name", async (t) => {
+    const { certFile, keyFile } = await makeCertificate(t);
+    const tlsPort = await freePort();
+    const tls = {
+      "tls-cert-file": certFile,
+      "tls-key-file": keyFile,
+      "tls-ca-cert-file": certFile,
+      "tls-auth-clients": "no",
+    };
+    const args = Object.entries({ ...tls, "tls-port": `${tlsPort}` }).flatMap(([key, value]) => [`--${key}`, value]);
+    await startRedis(t, { args });
+    const lines = Object.entries({ ...tls, "tls-replication": "yes" }).map((pair) => pair.join(" "));
+    const sentinel = await startSentinel(t, tlsPort, (port) => ["port 0", `tls-port ${port}`, ...lines]);
+    const settings = countedSettings("", { sentinels: [`127.0.0.1:${sentinel}`], tls: true });
+    const node = await startNodeProcess(t, settings, { NODE_EXTRA_CA_CERTS: certFile });
+    const client = await connect(t, `ws://127.0.0.1:${node.port}`);
+    await client.subscribe("chat.a");
+    await client.ask("message", { channel: "chat.a", message: "over TLS" });
+    await client.next({ message: "over TLS" });
   });
 });

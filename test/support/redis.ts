@@ -132,6 +132,7 @@ export class TestProxy {
   #isClosed = false; // refuses new connections
   #isSilent = false; // accepts, and passes nothing on
   #swallowed: string | undefined; // answers on connections on which this word was sent
+  #late: { readonly command: string; readonly ms: number } | undefined;
   delayMs = 0;
   /** Changes answers; the length of each stays the same. */
   rewrite: (answer: string) => string = (answer) => answer;
@@ -179,11 +180,17 @@ export class TestProxy {
     this.#swallowed = command;
   }
 
+  /** Answers take longer on the connections that send `command`. */
+  delayReplies(command: string, ms: number): void {
+    this.#late = { command, ms };
+  }
+
   /** As before; what was silenced stays lost, as after a router's restart: its connections are dead. */
   restore(): void {
     this.#isClosed = false;
     this.#isSilent = false;
     this.#swallowed = undefined;
+    this.#late = undefined;
   }
 
   close(): void {
@@ -214,15 +221,19 @@ export class TestProxy {
     });
     server.on("data", (bytes) => {
       if (this.#swallowed !== undefined && sent.includes(this.#swallowed)) this.swallowed += bytes.length;
-      else this.#pass(client, Buffer.from(this.rewrite(bytes.toString("latin1")), "latin1"));
+      else {
+        const isLate = this.#late !== undefined && sent.includes(this.#late.command);
+        this.#pass(client, Buffer.from(this.rewrite(bytes.toString("latin1")), "latin1"), isLate ? this.#late?.ms : 0);
+      }
     });
     if (this.#isSilent) for (const socket of pair) socket.pause();
   }
 
-  #pass(to: Socket, bytes: Buffer): void {
+  #pass(to: Socket, bytes: Buffer, moreMs = 0): void {
     if (this.#isSilent) return;
-    if (this.delayMs === 0) to.write(bytes);
-    else setTimeout(() => to.writable && to.write(bytes), this.delayMs);
+    const delayMs = this.delayMs + moreMs;
+    if (delayMs === 0) to.write(bytes);
+    else setTimeout(() => to.writable && to.write(bytes), delayMs);
   }
 }
 

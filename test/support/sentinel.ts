@@ -97,7 +97,12 @@ const foundGoneAfter = (port: number, ms: number): Promise<string> =>
 /** The server's role, its links, how far they are. */
 export const replication = (redis: TestRedis): Promise<string> => redisCli(redis.port, "INFO", "replication");
 
-async function startSentinel(t: Lifetime, masterPort: number): Promise<number> {
+/** `settings`: further lines of its file, for the port that it will listen on. Resolves to that. */
+export async function startSentinel(
+  t: Lifetime,
+  masterPort: number,
+  settings: (port: number) => readonly string[] = () => [],
+): Promise<number> {
   const port = await freePort();
   const folder = await temporaryFolder(t);
   const file = join(folder, "sentinel.conf"); // Sentinels write their state into it
@@ -110,6 +115,7 @@ async function startSentinel(t: Lifetime, masterPort: number): Promise<number> {
       `sentinel monitor mymaster 127.0.0.1 ${masterPort} ${quorum}`,
       `sentinel down-after-milliseconds mymaster ${neverMs}`,
       "sentinel failover-timeout mymaster 5000",
+      ...settings(port),
       "",
     ].join("\n"),
   );
