@@ -78,6 +78,7 @@ describe("A question to a backend", () => {
     ["a status that is not 200", [{ allow: true }, 201]],
     ["an error", [{ allow: true }, 500]],
     ["a redirect, which is not followed", ["", 307, { location: "/elsewhere" }]],
+    ["a change of the protocol", ["", 101, { connection: "Upgrade", upgrade: "h2c" }]],
     ["no JSON", ["yes"]],
     ["no object", [[true]]],
     ["no allow", [{ ok: true }]],
