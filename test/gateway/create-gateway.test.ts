@@ -84,6 +84,23 @@ describe("A gateway in another program", () => {
     await ben.settled();
   });
 
+  it("is stopped by a stop that comes while it starts, and by whichever is called while it stops", async (t) => {
+    const gateway = createGateway({ host: "127.0.0.1", port: 0, adminPort: 0, log: { level: "silent" } });
+    t.after(() => gateway.stop(atOnce));
+    const started = gateway.start();
+    await gateway.stop(atOnce);
+    await started;
+    assert.throws(() => gateway.port, { code: "unavailable" });
+    await gateway.start();
+    const stopped = gateway.stop(atOnce);
+    await assert.rejects(gateway.start(), /cannot start gateway: it is stopping; wait for stop\(\)/);
+    await gateway.stop(atOnce);
+    assert.throws(() => gateway.port, { code: "unavailable" });
+    await gateway.start();
+    await stopped;
+    assert.ok(gateway.port > 0);
+  });
+
   it("answers no call while it is not running", async () => {
     const gateway = createGateway({ port: 0, adminPort: 0, log: { level: "silent" } });
     await assert.rejects(gateway.publish({ channel: "a", message: 1 }), { name: "CallError", code: "unavailable" });
@@ -131,6 +148,9 @@ describe("The options of createGateway", () => {
     ["an unknown key", { prot: 1 }, "prot is not a known key; did you mean port?"],
     ["an unknown hook", { hooks: { onMesage() {} } }, "hooks.onMesage is not a known key"],
     ["a hook that is no function", { hooks: { onClose: 1 } }, "hooks.onClose must be a function, got a number"],
+    ["hooks that are no object", { hooks: null }, "hooks must be an object, got null"],
+    ["no object at all", null, "options must be an object, got null"],
+    ["a list", [], "options must be an object, got a list"],
     ["several processes", { workers: 4 }, "workers must be 0 or 1 where a program embeds the gateway, got 4"],
     [
       "hooks beside a module",
