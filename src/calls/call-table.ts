@@ -142,6 +142,7 @@ const gathered = new Set<string>([
   "channels",
   "connections",
   "info",
+  "stats",
 ] satisfies CallName[]);
 
 /** Those that all processes must answer, see `Gathering`: `name` may be anything. */

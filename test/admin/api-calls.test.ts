@@ -212,7 +212,11 @@ describe("a batch", () => {
       open -= 1;
       return { connections: 1 };
     };
-    const api = await startApi(t, {}, { subscribe });
+    const api = await startApi(t, {}, { subscribe, stats: subscribe as never });
+    const questions = Array<object>(250).fill({ method: "stats" });
+    assert.equal((await api.call("batch", { calls: questions })).status, 200);
+    assert.equal(openMax, 100);
+    api.done.length = 0;
     const items = [...Array(250).keys()].flatMap((n) => [
       { method: "subscribe", params: { channel: `chat.c${n}`, users: ["42"] } },
       { method: "publish", params: { channel: `chat.c${n}`, message: n } },
