@@ -78,6 +78,13 @@ const bad: readonly (readonly [name: string, body: string, code: string, text: R
     /^cannot list connections: limit must be a whole number .*, got "10"$/,
   ],
   ["info", '{"verbose":true}', "invalid_call", /^cannot tell info: verbose is not a known field$/],
+  ["info", `{"${"x".repeat(100_000)}":1}`, "invalid_call", /x… is not a known field$/],
+  [
+    "publish",
+    `{"channel":"a","message":1,${[...Array(50_000).keys()].map((n) => `"kee${n}":1`)}}`,
+    "invalid_call",
+    /: kee0 is not a known field; did you mean key\?; kee1 is [^;]*; did you mean key\?; kee2 is [^;]*; did you mean key\?$/,
+  ],
   ["stats", "7", "invalid_call", /^cannot tell stats: it must be a JSON object, got 7$/],
   ["presence", "{}", "invalid_call", /^cannot list members: channel must be/],
   ["presence_stats", "{}", "invalid_call", /^cannot count members: channel must be/],
@@ -111,11 +118,29 @@ describe("bad input", () => {
     assert.deepEqual([api.done, api.logLines], [[], []]);
   });
 
-  it("that is no UTF-8 is refused", async (t) => {
+  it("that is no UTF-8 is refused; of several lines those alone that are none", async (t) => {
     const api = await startApi(t);
     const body = Buffer.from('{"channel":"a","message":"\xff"}', "latin1");
     const { status, json } = await api.ask("/api/v1/publish", { body });
     assert.deepEqual([status, json.error?.message], [400, "cannot publish: the body must be UTF-8"]);
+    const line = (message: string) => `{"method":"publish","params":{"channel":"a","message":"${message}"}}`;
+    const lines = [Buffer.from(line("é")), Buffer.from(line("\xff"), "latin1"), Buffer.from(line("last"))];
+    const { text } = await api.ask("/api/v1/batch", {
+      body: Buffer.concat(lines.flatMap((bytes) => [bytes, Buffer.from("\r\n")]).slice(0, -1)),
+      headers: { "Content-Type": "application/x-ndjson" },
+    });
+    const answers = text
+      .trimEnd()
+      .split("\n")
+      .map((answer) => JSON.parse(answer) as { readonly error?: { readonly message: string } });
+    assert.deepEqual(
+      answers.map(({ error }) => error?.message),
+      [undefined, "cannot batch: line 2 must be UTF-8", undefined],
+    );
+    assert.deepEqual(
+      api.done.map(({ call }) => (call as { message: unknown }).message),
+      ["é", "last"],
+    );
   });
 
   it("in another charset is refused with 415; UTF-8 may be named", async (t) => {
