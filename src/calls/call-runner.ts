@@ -23,13 +23,15 @@ import {
   isGathered,
   type TokenCall,
 } from "./call-table.ts";
-import { taskOf } from "./call-tasks.ts";
+import { taskOf, unanswered } from "./call-tasks.ts";
 import { CallError, type Calls } from "./calls.ts";
 
 export interface CallLimits {
   /** Levels of arrays and objects in a published message. */
   readonly depthMax: number;
   readonly batchItemsMax: number;
+  /** For the answers of a batch, from the start of its last item on. */
+  readonly answerTimeoutSeconds: number;
 }
 
 /** Faults told of one call, at most. */
@@ -109,7 +111,23 @@ export class CallRunner implements CallContext {
       open.add(answer);
       void answer.then(() => open.delete(answer)); // it never rejects
     }
-    return Promise.all(answers);
+    return this.#inTime(items, answers);
+  }
+
+  /** What has not been answered in time is answered by an error. */
+  async #inTime(
+    items: readonly unknown[],
+    answers: readonly (Promise<ItemAnswer> | ItemAnswer)[],
+  ): Promise<readonly ItemAnswer[]> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(resolve, this.#limits.answerTimeoutSeconds * 1000, undefined);
+    });
+    const settled = await Promise.race([Promise.all(answers), late]);
+    clearTimeout(timer);
+    if (settled !== undefined) return settled;
+    const lateAnswer = (item: unknown) => errorAnswer(unanswered((item as { readonly method: CallName }).method));
+    return Promise.all(answers.map((answer, i) => Promise.race([answer, lateAnswer(items[i])])));
   }
 
   #item(item: unknown): Promise<ItemAnswer> | ItemAnswer {

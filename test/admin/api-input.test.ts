@@ -283,6 +283,29 @@ describe("the limits of a body", () => {
     assert.deepEqual(api.done, []);
   });
 
+  it("whose call has no answer in time is answered with 503: the log may be away for long", async (t) => {
+    const published: (() => void)[] = [];
+    const publish = () => new Promise<object>((resolve) => published.push(() => resolve({})));
+    const api = await startApi(t, { answerTimeoutSeconds: 1 }, { publish });
+    const call = { channel: "a", message: 1 };
+    const items = [
+      { method: "publish", params: call },
+      { method: "nothing" },
+      { method: "token", params: { user: 1 } },
+    ];
+    const [single, batch] = await Promise.all([api.call("publish", call), api.call("batch", { calls: items })]);
+    const text = "cannot publish in time: the log is away. It may still be carried out.";
+    assert.deepEqual([single.status, single.json.error], [503, { code: "unavailable", message: text }]);
+    assert.equal(single.headers["retry-after"], "1");
+    const { results } = batch.json.result as { results: { error?: { code: string; message: string } }[] };
+    assert.deepEqual(
+      [batch.status, results.map(({ error }) => error?.code), results[0]?.error?.message],
+      [200, ["unavailable", "invalid_call", undefined], text],
+    );
+    for (const answer of published) answer(); // too late: nobody is there to be answered
+    assert.deepEqual([(await api.call("info", {})).status, api.logLines], [200, []]);
+  });
+
   it("whose client goes away half way leads to nothing", async (t) => {
     const api = await startApi(t);
     const client = await RawClient.connect(t, api.port);
