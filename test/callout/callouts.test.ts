@@ -141,6 +141,21 @@ describe("Equal questions", () => {
     assert.equal(counters.calloutsReused.cache, 2);
   });
 
+  it("are answered for a day at most, and not again where the ttl is none", async (t) => {
+    const { backend, clock, ask } = await create(t);
+    backend.reply = answering({ allow: true, ttl: 1e9 });
+    await ask();
+    clock.advance(86_399_999);
+    assert.deepEqual(ask(), yes);
+    for (const ttl of [-1, "60", null]) {
+      clock.advance(1);
+      backend.reply = answering({ allow: true, ttl });
+      await ask();
+    }
+    await ask();
+    assert.equal(backend.asked.length, 5);
+  });
+
   const differences: [string, Partial<Question>][] = [
     ["user", { user: 8 }],
     ["type of the user's id", { user: "7" }],
