@@ -40,6 +40,17 @@ describe("a call over HTTP", () => {
     assert.ok(expiresAt >= before + 60 && expiresAt <= Date.now() / 1000 + 60, `${expiresAt}`);
   });
 
+  it("token for a channel is a subscribe token for that user", async (t) => {
+    const api = await startApi(t);
+    const { json } = await api.call("token", { user: 7, channel: "private.team.a", ttlSeconds: 60 });
+    const { token, jti } = json.result as { token: string; jti: string };
+    const claims = JSON.parse(Buffer.from(token.split(".")[1]!, "base64url").toString());
+    assert.deepEqual(
+      [claims.channel, claims.user_id, claims.jti, claims.exp - claims.iat, claims.role, claims.channels],
+      ["private.team.a", "7", jti, 60, undefined, undefined],
+    );
+  });
+
   it("token without a secret to sign with says so", async (t) => {
     const api = await startApi(t, { auth: {} });
     const { status, json } = await api.call("token", { user: "42" });

@@ -95,6 +95,14 @@ const bad: readonly (readonly [name: string, body: string, code: string, text: R
     "invalid_call",
     /^cannot issue token: ttlSeconds must be a whole number/,
   ],
+  ["token", '{"user":"42","channel":"a.>"}', "invalid_channel", /channel must be a channel name/],
+  [
+    "token",
+    '{"user":"42","channel":"a","channels":[]}',
+    "invalid_call",
+    /an object without role, channels and publish/,
+  ],
+  ["token", `{"user":"${"x".repeat(20_000)}"}`, "invalid_call", /claims must be short enough for a token of 16384/],
   ["token", '{"user":"42","channels":["a b"]}', "invalid_call", /channels\[0\] must be a pattern/],
   [
     "subscribe",
