@@ -4,15 +4,25 @@ import { pathToFileURL } from "node:url";
 import { hookNames } from "../metrics/guard-counters.ts";
 import type { Hooks } from "./hooks.ts";
 
-/** `file` is taken from the working directory. Throws where it cannot be imported, or has no hook. */
-export async function loadHooks(file: string): Promise<Hooks> {
+const loadMs = 10_000;
+
+/**
+ * `file` is taken from the working directory. Throws where it cannot be imported within `withinMs`, or has no hook. Without
+ * that end the process would end as soon as nothing else is to be done, and say nothing.
+ */
+export async function loadHooks(file: string, withinMs = loadMs): Promise<Hooks> {
   let module: Record<string, unknown>;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`its top-level await took longer than ${withinMs} ms`)), withinMs);
+  });
   try {
-    module = await import(pathToFileURL(resolve(file)).href);
+    module = await Promise.race([import(pathToFileURL(resolve(file)).href), late]);
   } catch (cause) {
-    throw new Error(`cannot load hooks: hooks.module must be a module, got ${file} (${(cause as Error).message})`, {
-      cause,
-    });
+    const why = cause instanceof Error ? cause.message : `it threw ${typeof cause}`;
+    throw new Error(`cannot load hooks: hooks.module must be a module, got ${file} (${why})`, { cause });
+  } finally {
+    clearTimeout(timer);
   }
   return checkedHooks({ ...(module.default as object | undefined), ...module }, `hooks.module ${file}`);
 }

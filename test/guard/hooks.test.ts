@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { type CloseEvent, type ConnectRequest, HookRefusal, type MessageRequest } from "../../src/guard/hooks.ts";
+import { loadHooks } from "../../src/guard/load-hooks.ts";
 import { startWorkerCluster } from "../cluster/worker-cluster.ts";
 import { temporaryFolder, until } from "../support/child.ts";
 import { connect, refusedHandshake } from "../support/client.ts";
@@ -347,6 +348,7 @@ describe("hooks.module", () => {
   for (const [source, expected] of [
     ["export const x = 1;", /cannot use hooks: hooks\.module .*\.mjs must have one of onConnect, /],
     ["export const onClose = 1;", /onClose of hooks\.module .*\.mjs must be a function, got number/],
+    ["throw null;", /cannot load hooks: hooks\.module must be a module, got .*\.mjs \(it threw object\)/],
     ["this is no JavaScript", /cannot load hooks: hooks\.module must be a module, got .*\.mjs \(/],
   ] as const) {
     it(`stops the start where it is ${JSON.stringify(source)}`, async (t) => {
@@ -354,6 +356,11 @@ describe("hooks.module", () => {
       await assert.rejects(startTestGateway(t, { hooks: { module } }), expected);
     });
   }
+
+  it("that never ends to load is said to", async (t) => {
+    const module = await moduleOf(t, "await new Promise(() => {});");
+    await assert.rejects(loadHooks(module, 50), /cannot load hooks: .* \(its top-level await took longer than 50 ms\)/);
+  });
 
   it("must be there", (t) =>
     assert.rejects(startTestGateway(t, { hooks: { module: "gone.mjs" } }), /hooks\.module must be a file/));
