@@ -28,6 +28,7 @@ import { callServices } from "./admin-port.ts";
 import type { Gateway } from "./gateway.ts";
 import { startGateway } from "./start-gateway.ts";
 
+type RunningGateway = Awaited<ReturnType<typeof startGateway>>;
 type Settings = z.input<typeof configSchema>;
 
 /** The keys of the configuration file; `hooks` has the functions too, and `log` may be a log of the program's own. */
@@ -37,7 +38,10 @@ export interface GatewayOptions extends Omit<Settings, "hooks" | "log"> {
 }
 
 export interface EmbeddedGateway {
-  /** Resolves once clients can connect. Rejects where a port, a key or a certificate cannot be had. */
+  /**
+   * Resolves once clients can connect, and calls are answered: while Redis is away it waits, with the ports open. Rejects
+   * where a port, a key or a certificate cannot be had, or where `stop` comes before.
+   */
   start(): Promise<void>;
   /** Drains as configured, or as told; resolves when everything is closed and no hook is waited for. */
   stop: Gateway["stop"];
@@ -59,8 +63,8 @@ export function createGateway(options: GatewayOptions = {}): EmbeddedGateway {
   refuseWhatCannotBeEmbedded(config, hooks);
   const log = isLog(options.log) ? options.log : createLog(config.log);
 
-  let running: Gateway | undefined;
-  let starting: Promise<Gateway> | undefined;
+  let running: RunningGateway | undefined;
+  let starting: Promise<RunningGateway> | undefined;
   let stopping: Promise<void> | undefined;
   const opened = (what: string): Gateway => {
     if (running === undefined) throw new CallError("unavailable", `cannot ${what}: the gateway is not running`);
@@ -89,6 +93,9 @@ export function createGateway(options: GatewayOptions = {}): EmbeddedGateway {
       } finally {
         starting = undefined;
       }
+      await running.ready;
+      if (stopping !== undefined || running === undefined)
+        throw new Error("cannot start gateway: it was stopped before");
     },
     async stop(drain) {
       if (starting !== undefined) await starting.catch(() => {}); // whoever started it hears of it

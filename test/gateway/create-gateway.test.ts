@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { CallError, ConfigError, createGateway, createLog, type GatewayOptions } from "../../src/gateway/index.ts";
+import { until } from "../support/child.ts";
 import { connect, refusedHandshake } from "../support/client.ts";
 import { testSecret } from "../support/gateway.ts";
+import { startRedis } from "../support/redis.ts";
 import { token } from "../support/tokens.ts";
 
 const atOnce = { delaySeconds: 0, seconds: 0 };
@@ -101,6 +103,29 @@ describe("A gateway in another program", () => {
     assert.ok(gateway.port > 0);
   });
 
+  it("with Redis has started once clients and calls are let in, and waits for a Redis that is away", async (t) => {
+    const redis = await startRedis(t, { isStarted: false });
+    const { port } = redis;
+    const options = { host: "127.0.0.1", port: 0, adminPort: 0, redis: { enabled: true, port } };
+    const gateway = createGateway({ ...options, log: { level: "silent" } });
+    t.after(() => gateway.stop(atOnce));
+    const given = assert.rejects(gateway.start(), /cannot start gateway: it was stopped before/);
+    await until(
+      async () => isAnswered(() => gateway.adminPort),
+      () => "its ports are not open",
+    );
+    await assert.rejects(gateway.publish({ channel: "chat.a", message: 1 }), { code: "unavailable" });
+    await gateway.stop(atOnce);
+    await given;
+    const started = gateway.start();
+    await redis.start();
+    await started;
+    const client = await connect(t, `ws://127.0.0.1:${gateway.port}`);
+    await client.subscribe("chat.a");
+    await gateway.publish({ channel: "chat.a", message: 2 });
+    assert.equal((await client.next({ action: "message" })).message, 2);
+  });
+
   it("answers no call while it is not running", async () => {
     const gateway = createGateway({ port: 0, adminPort: 0, log: { level: "silent" } });
     await assert.rejects(gateway.publish({ channel: "a", message: 1 }), { name: "CallError", code: "unavailable" });
@@ -130,6 +155,15 @@ describe("A gateway in another program", () => {
     assert.ok(lines.some((line) => line.includes("connection opened")));
   });
 });
+
+/** Whether the admin port says that it is not ready. Before there is one, `port` throws. */
+async function isAnswered(port: () => number): Promise<boolean> {
+  try {
+    return (await fetch(`http://127.0.0.1:${port()}/readyz`)).status === 503;
+  } catch {
+    return false;
+  }
+}
 
 describe("The options of createGateway", () => {
   it("are frozen in time, and the environment is not looked at", async (t) => {
