@@ -1,28 +1,37 @@
 /**
  * The body of one request, from its first chunk to its last: bounded in bytes and in time, copied only where it comes in
- * several chunks.
+ * several chunks. And the time until it is answered, which has an end as well.
  *
- * The rule: `received` or `failed` is called once, and neither for a client that went away before. The bytes are lent
- * until it returns.
+ * The rule: `received` or `failed` is called once, and neither for a client that went away before; after `received`
+ * `failed` may still come, as `unanswered`, unless `end` came first. The bytes are lent until `received` returns.
  */
 import type { HttpResponse } from "../uws/uws.ts";
 
-export type BodyFault = "too_large" | "timeout";
+export type BodyFault = "too_large" | "timeout" | "unanswered";
 
 /** How often the waiting bodies are looked at, per second. */
 const beatsPerSecond = 4;
 
-/** The bodies that are under way, and their limits. */
+export interface BodyLimits {
+  readonly bodyBytesMax: number;
+  readonly bodyTimeoutSeconds: number;
+  /** From the body's last byte on. */
+  readonly answerTimeoutSeconds: number;
+}
+
+/** The requests that are under way, and their limits. */
 export class Bodies {
   readonly bytesMax: number;
   readonly beatsMax: number;
+  readonly answerBeatsMax: number;
   /** The first of a list without an end of its own: a set would cost each request more than its parse. */
   first: Body | undefined;
   readonly #timer: NodeJS.Timeout;
 
-  constructor(bytesMax: number, timeoutSeconds: number) {
-    this.bytesMax = bytesMax;
-    this.beatsMax = timeoutSeconds * beatsPerSecond;
+  constructor({ bodyBytesMax, bodyTimeoutSeconds, answerTimeoutSeconds }: BodyLimits) {
+    this.bytesMax = bodyBytesMax;
+    this.beatsMax = bodyTimeoutSeconds * beatsPerSecond;
+    this.answerBeatsMax = answerTimeoutSeconds * beatsPerSecond;
     this.#timer = setInterval(() => this.#beat(), 1000 / beatsPerSecond).unref();
   }
 
@@ -42,7 +51,8 @@ export abstract class Body {
   isAborted = false;
   next: Body | undefined;
   #previous: Body | undefined;
-  #isWaiting = true;
+  #isWaiting = true; // for its body, or for its answer
+  #isRead = false;
   readonly #bodies: Bodies;
   #bytes: Uint8Array | undefined; // what came so far, where it came in several chunks; has room at its end
   #length = 0;
@@ -57,12 +67,12 @@ export abstract class Body {
     bodies.first = this;
     response.onAborted(() => {
       this.isAborted = true;
-      this.#leave();
+      this.end();
     });
     response.onData((chunk, isLast) => this.#push(chunk, isLast));
   }
 
-  /** The whole body is here. */
+  /** The whole body is here. Whoever answers calls `end` before. */
   protected abstract received(bytes: ArrayBuffer | Uint8Array): void;
   /** It is not read any further. */
   protected abstract failed(fault: BodyFault): void;
@@ -70,18 +80,23 @@ export abstract class Body {
   /** Some time has passed. */
   beat(): void {
     this.#beats += 1;
-    if (this.#beats > this.#bodies.beatsMax) this.#fail("timeout");
+    const { beatsMax, answerBeatsMax } = this.#bodies;
+    if (this.#beats > (this.#isRead ? answerBeatsMax : beatsMax)) this.#fail(this.#isRead ? "unanswered" : "timeout");
+  }
+
+  /** It is answered, or may take its time. False where it is over already, and must not be answered any more. */
+  protected end(): boolean {
+    if (!this.#isWaiting) return false;
+    this.#leave();
+    return true;
   }
 
   /** Hot path. */
   #push(chunk: ArrayBuffer, isLast: boolean): void {
-    if (!this.#isWaiting) return; // it was refused: what still comes is not read
+    if (!this.#isWaiting || this.#isRead) return; // it was refused: what still comes is not read
     const length = this.#length + chunk.byteLength;
     if (length > this.#bodies.bytesMax) return this.#fail("too_large");
-    if (isLast && this.#length === 0) {
-      this.#leave();
-      return this.received(chunk);
-    }
+    if (isLast && this.#length === 0) return this.#complete(chunk);
     if (this.#bytes === undefined || this.#bytes.length < length) {
       const grown = new Uint8Array(Math.min(2 * length, this.#bodies.bytesMax));
       if (this.#bytes !== undefined) grown.set(this.#bytes.subarray(0, this.#length));
@@ -90,8 +105,13 @@ export abstract class Body {
     this.#bytes.set(new Uint8Array(chunk), this.#length);
     this.#length = length;
     if (!isLast) return;
-    const bytes = this.#bytes.subarray(0, length);
-    this.#leave();
+    this.#complete(this.#bytes.subarray(0, length));
+  }
+
+  #complete(bytes: ArrayBuffer | Uint8Array): void {
+    this.#isRead = true;
+    this.#bytes = undefined;
+    this.#beats = 0;
     this.received(bytes);
   }
 
@@ -100,9 +120,8 @@ export abstract class Body {
     this.failed(fault);
   }
 
-  /** Out of the list; a second time it does nothing. */
+  /** Out of the list. */
   #leave(): void {
-    if (!this.#isWaiting) return;
     this.#isWaiting = false;
     this.#bytes = undefined;
     if (this.next !== undefined) this.next.#previous = this.#previous;

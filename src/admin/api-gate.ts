@@ -49,7 +49,8 @@ export class ApiGate {
   /** The key alone decides: a page that knows it needs no trick. */
   #keyOf(request: HttpRequest): number | ApiRefusal {
     const authorization = request.getHeader("authorization");
-    const presented = authorization === "" ? request.getHeader("x-api-key") : bearer(authorization);
+    const token = authorization === "" ? "" : bearer(authorization);
+    const presented = token === "" ? request.getHeader("x-api-key") : token; // another scheme's is for a proxy in front
     if (presented === "") return request.getQuery() ? hasQuery : noKey;
     const key = this.#keys.find(presented);
     if (key === -1) return wrongKey;

@@ -2,10 +2,12 @@
  * One request of the server API, from its body to its answer.
  *
  * The rule: it runs thousands of times a second beside the sockets, so it makes no object and no function that it can do
- * without. Nothing throws out of it, and a call begins only once its whole body is there.
+ * without. Nothing throws out of it, a call begins only once its whole body is there, and every request is answered in
+ * the end, also while the log is away.
  */
 import type { CallRunner } from "../calls/call-runner.ts";
 import type { CallName, ItemAnswer } from "../calls/call-table.ts";
+import { unanswered } from "../calls/call-tasks.ts";
 import { CallError } from "../calls/calls.ts";
 import type { ApiCounters, CallCounts } from "../metrics/api-counters.ts";
 import type { HttpResponse } from "../uws/uws.ts";
@@ -43,20 +45,24 @@ export class ApiRequest extends Body {
     try {
       params = this.#format === "lines" ? { calls: parsedLines(bytes) } : parsedJson(name, bytes);
     } catch (error) {
-      return this.#fail(runner.callErrorOf(name, error));
+      return this.#settle(runner.callErrorOf(name, error));
     }
+    if (name === "batch") this.end(); // each of its items has an end of its own
     runner.start(name, params, (outcome) => this.#settle(outcome));
     this.#isCorked = false;
   }
 
   protected override failed(fault: BodyFault): void {
     if (fault === "timeout") return refuse(this.#route.counts, this.response, tooSlow, true);
+    if (fault === "unanswered") return this.#fail(unanswered(this.#route.name));
     const message = `The body must have ${this.#route.bodies.bytesMax} bytes at most (api.bodyBytesMax)`;
     refuse(this.#route.counts, this.response, refusal(413, "too_large", message));
   }
 
   /** Hot path. */
   #settle(outcome: unknown): void {
+    const isOver = !this.end();
+    if (isOver && !this.isAborted && this.#route.name !== "batch") return; // it has been answered as late
     if (outcome instanceof CallError) return this.#fail(outcome);
     const { name, counts, counters, runner } = this.#route;
     let text: string | Uint8Array;

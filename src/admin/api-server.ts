@@ -36,9 +36,9 @@ export function serveApi(
   app: TemplatedApp,
   options: ApiOptions & { readonly host: string; readonly log: Log },
 ): ApiServer {
-  const { counters, bodyBytesMax, bodyTimeoutSeconds, log } = options;
+  const { counters, log } = options;
   const gate = new ApiGate(options);
-  const bodies = new Bodies(bodyBytesMax, bodyTimeoutSeconds);
+  const bodies = new Bodies(options);
   const runner = new CallRunner(options, options, log);
   for (const name of callNames) {
     const route: Route = { name, counts: counters.of(name), counters, runner, bodies };

@@ -21,7 +21,8 @@ export function contentFormat(contentType: string, call: CallName): Format | und
 
 /** The value of a JSON text. Throws `CallError`. Hot path. */
 export function parsedJson(call: CallName, bytes: ArrayBuffer | Uint8Array): unknown {
-  const text = decoded(call, bytes);
+  const text = decoded(bytes);
+  if (text === undefined) throw new CallError("invalid_call", `cannot ${taskOf(call)}: the body must be UTF-8`);
   try {
     return JSON.parse(text);
   } catch (error) {
@@ -29,10 +30,10 @@ export function parsedJson(call: CallName, bytes: ArrayBuffer | Uint8Array): unk
   }
 }
 
-/** A value for each line that is not blank; for one that is no JSON, the `CallError` that says so. */
+/** A value for each line that is not blank; for one that is no UTF-8 or no JSON, the `CallError` that says so. */
 export function parsedLines(bytes: ArrayBuffer | Uint8Array): unknown[] {
-  const lines = decoded("batch", bytes).split("\n");
-  return lines.flatMap((line, index) => {
+  return linesOf(bytes).flatMap((line, index) => {
+    if (line === undefined) return [new CallError("invalid_call", `cannot batch: line ${index + 1} must be UTF-8`)];
     if (line.trim() === "") return [];
     try {
       return [JSON.parse(line) as unknown];
@@ -43,13 +44,27 @@ export function parsedLines(bytes: ArrayBuffer | Uint8Array): unknown[] {
   });
 }
 
+/** `undefined` for a line that is no UTF-8. No character but the line's end has its byte. */
+function linesOf(bytes: ArrayBuffer | Uint8Array): (string | undefined)[] {
+  const text = decoded(bytes);
+  if (text !== undefined) return text.split("\n");
+  const all = Buffer.from(new Uint8Array(bytes)); // of an array a copy
+  const lines: (string | undefined)[] = [];
+  for (let start = 0, end = 0; end !== -1; start = end + 1) {
+    end = all.indexOf(10, start);
+    lines.push(decoded(all.subarray(start, end === -1 ? all.length : end)));
+  }
+  return lines;
+}
+
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-function decoded(call: CallName, bytes: ArrayBuffer | Uint8Array): string {
+/** `undefined` where it is no UTF-8. */
+function decoded(bytes: ArrayBuffer | Uint8Array): string | undefined {
   try {
     return decoder.decode(bytes);
   } catch {
-    throw new CallError("invalid_call", `cannot ${taskOf(call)}: the body must be UTF-8`);
+    return undefined;
   }
 }
 

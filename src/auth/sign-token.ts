@@ -4,10 +4,11 @@
  */
 import { createSigner } from "fast-jwt";
 import { type Clock, systemClock } from "../clock/clock.ts";
-import { isPattern } from "../protocol/names.ts";
+import { isChannelName, isPattern } from "../protocol/names.ts";
 import type { AuthOptions } from "./auth-options.ts";
 import { AuthSetupError } from "./auth-setup-error.ts";
 import { loadSigningKey } from "./configured-keys.ts";
+import { tokenCharactersMax } from "./token-header.ts";
 
 export interface TokenClaims {
   /** Becomes `user_id` and `sub`, as text; not empty. */
@@ -17,6 +18,8 @@ export interface TokenClaims {
   readonly channels?: readonly string[] | undefined;
   /** Patterns that the user may publish to. */
   readonly publish?: readonly string[] | undefined;
+  /** Makes it a subscribe token: it grants the user this one channel, and none of the above. */
+  readonly channel?: string | undefined;
   /** Whole seconds, at least 1. */
   readonly expiresInSeconds: number;
   /** The token's own name, by which it can be revoked. */
@@ -29,9 +32,11 @@ export interface TokenClaims {
  * refuse.
  */
 export function signToken(options: AuthOptions, claims: TokenClaims, clock: Clock = systemClock): string {
-  const { userId, role, channels, publish, expiresInSeconds, jti } = claims;
+  const { userId, role, channels, publish, channel, expiresInSeconds, jti } = claims;
   if (userId === "") throw unsignable("userId", "a text of at least one character", '""');
-  if (options.roles.length > 0 && !options.roles.includes(role))
+  if (channel !== undefined && !isChannelName(channel))
+    throw unsignable("channel", "a channel name", JSON.stringify(channel));
+  if (channel === undefined && options.roles.length > 0 && !options.roles.includes(role))
     throw unsignable("role", `one of auth.roles (${options.roles.join(", ")})`, JSON.stringify(role));
   if (!Number.isSafeInteger(expiresInSeconds) || expiresInSeconds < 1)
     throw unsignable("expiresInSeconds", "a whole number of seconds, at least 1", String(expiresInSeconds));
@@ -45,7 +50,10 @@ export function signToken(options: AuthOptions, claims: TokenClaims, clock: Cloc
   const iat = clock.unixSeconds();
   const sign = createSigner({ key, algorithm, ...(kid !== undefined && { kid }) });
   const exp = iat + expiresInSeconds;
-  return sign({ user_id: userId, sub: userId, role, channels, publish, iss, aud, iat, exp, jti });
+  const rights = channel === undefined ? { role, channels, publish } : { channel };
+  const token = sign({ user_id: userId, sub: userId, ...rights, iss, aud, iat, exp, jti });
+  if (token.length <= tokenCharactersMax) return token;
+  throw unsignable("the claims", `short enough for a token of ${tokenCharactersMax} characters`, `${token.length}`);
 }
 
 function unsignable(field: string, rule: string, got: string): AuthSetupError {

@@ -13,7 +13,7 @@ export interface TokenHeader {
 }
 
 /** Longer tokens are refused unread. The handshake's URL is limited to 16 KiB as well. */
-const tokenCharactersMax = 16_384;
+export const tokenCharactersMax = 16_384;
 
 const known: ReadonlySet<unknown> = new Set(algorithms);
 

@@ -46,12 +46,19 @@ export interface CalloutCounters {
   readonly calloutLatency: { observe(milliseconds: number): void };
 }
 
+/** Seconds; an answer that is to hold for longer holds for so long. */
+const ttlMax = 86_400;
+
 /** Only `allow` must be right; whatever else is not, is as if it were not there. */
 const answerSchema = z.object({
   allow: z.boolean(),
   code: z.enum(errorCodes as [ErrorCode, ...ErrorCode[]]).catch("forbidden"),
   reason: z.string().max(256).catch("Not allowed"),
-  ttl: z.number().min(0).max(86_400).catch(0),
+  ttl: z
+    .number()
+    .min(0)
+    .transform((seconds) => Math.min(seconds, ttlMax))
+    .catch(0),
 });
 
 const allowed: Verdict = { allow: true };

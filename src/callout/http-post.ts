@@ -94,6 +94,8 @@ function responseOf(request: ClientRequest): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     request.once("response", resolve);
     request.on("error", reject); // stays: an error after the response must not be unheard
+    // Of an answer that changes the protocol (101) Node tells nothing else: it ends the connection.
+    request.once("close", () => reject(new PostError("the connection ended without an answer")));
   });
 }
 

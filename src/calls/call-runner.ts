@@ -6,7 +6,7 @@
  */
 import type { z } from "zod";
 import type { Log } from "../log/log.ts";
-import { jsonFault } from "../protocol/json-value.ts";
+import { jsonFault, lessNesting } from "../protocol/json-value.ts";
 import { didYouMean } from "../text/nearest.ts";
 import { batchItem, channelRule } from "./call-schemas.ts";
 import {
@@ -23,13 +23,15 @@ import {
   isGathered,
   type TokenCall,
 } from "./call-table.ts";
-import { taskOf } from "./call-tasks.ts";
+import { taskOf, unanswered } from "./call-tasks.ts";
 import { CallError, type Calls } from "./calls.ts";
 
 export interface CallLimits {
   /** Levels of arrays and objects in a published message. */
   readonly depthMax: number;
   readonly batchItemsMax: number;
+  /** For the answers of a batch, from the start of its last item on. */
+  readonly answerTimeoutSeconds: number;
 }
 
 /** Faults told of one call, at most. */
@@ -109,7 +111,23 @@ export class CallRunner implements CallContext {
       open.add(answer);
       void answer.then(() => open.delete(answer)); // it never rejects
     }
-    return Promise.all(answers);
+    return this.#inTime(items, answers);
+  }
+
+  /** What has not been answered in time is answered by an error. */
+  async #inTime(
+    items: readonly unknown[],
+    answers: readonly (Promise<ItemAnswer> | ItemAnswer)[],
+  ): Promise<readonly ItemAnswer[]> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(resolve, this.#limits.answerTimeoutSeconds * 1000, undefined);
+    });
+    const settled = await Promise.race([Promise.all(answers), late]);
+    clearTimeout(timer);
+    if (settled !== undefined) return settled;
+    const lateAnswer = (item: unknown) => errorAnswer(unanswered((item as { readonly method: CallName }).method));
+    return Promise.all(answers.map((answer, i) => Promise.race([answer, lateAnswer(items[i])])));
   }
 
   #item(item: unknown): Promise<ItemAnswer> | ItemAnswer {
@@ -131,15 +149,14 @@ export class CallRunner implements CallContext {
     const { depthMax } = this.#limits;
     const fault = jsonFault(message, depthMax);
     if (fault === undefined) return;
-    throw new CallError(
-      "invalid_call",
-      `cannot ${taskOf(name)}: message must be a ${fault} (${depthMax} levels at most)`,
-    );
+    const limit = fault === lessNesting ? ` (${depthMax} levels at most)` : "";
+    throw new CallError("invalid_call", `cannot ${taskOf(name)}: message must be a ${fault}${limit}`);
   }
 }
 
 function unknownMethod(method: string): CallError {
-  const rule = method === "batch" ? "another call than batch" : `a call${didYouMean(method, callNames)}`;
+  const guess = method === shortened(method) ? didYouMean(method, callNames) : "";
+  const rule = method === "batch" ? "another call than batch" : `a call${guess}`;
   return new CallError("invalid_call", `cannot batch: method must be ${rule}, got ${shown(method)}`);
 }
 
@@ -152,19 +169,23 @@ function checkedBy(name: CallName, schema: z.ZodType, params: unknown): unknown 
 /** What is wrong, in words. A name of a channel that is none has a code of its own. */
 function refusalOf(name: CallName, issues: readonly z.core.$ZodIssue[], given: unknown, schema: z.ZodType): CallError {
   const isChannel = issues.every(({ message, path }) => message === channelRule && isText(valueAt(given, path)));
-  const faults = new Set(issues.slice(0, faultsMax).map((issue) => described(issue, given, schema)));
+  const faults = new Set(issues.slice(0, faultsMax).flatMap((issue) => described(issue, given, schema)));
   return new CallError(
     isChannel ? "invalid_channel" : "invalid_call",
-    `cannot ${taskOf(name)}: ${[...faults].join("; ")}`,
+    `cannot ${taskOf(name)}: ${[...faults].slice(0, faultsMax).join("; ")}`,
   );
 }
 
-function described(issue: z.core.$ZodIssue, given: unknown, schema: z.ZodType): string {
+/** One text, or several of unknown fields: the first of them. */
+function described(issue: z.core.$ZodIssue, given: unknown, schema: z.ZodType): string | string[] {
   const { path } = issue;
   if (issue.code === "unrecognized_keys") {
     const known = path.length === 0 ? fieldsOf(schema) : [];
     const at = path.length === 0 ? "" : `${pathText(path)}.`;
-    return issue.keys.map((key) => `${at}${key} is not a known field${didYouMean(key, known)}`).join("; ");
+    return issue.keys.slice(0, faultsMax).map((key) => {
+      const name = shortened(key); // a longer one is no slip of the pen, and costly to compare
+      return `${at}${name} is not a known field${name === key ? didYouMean(key, known) : ""}`;
+    });
   }
   const place = path.length === 0 ? "it" : pathText(path);
   return `${place} must be ${issue.message}, got ${shown(valueAt(given, path))}`;
@@ -186,9 +207,11 @@ function shown(value: unknown): string {
   if (value === undefined) return "nothing";
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (typeof value === "object" && value !== null) return "an object";
-  const json = JSON.stringify(value);
-  return json.length <= shownLengthMax ? json : `${json.slice(0, shownLengthMax)}…`;
+  return shortened(JSON.stringify(value));
 }
+
+const shortened = (text: string): string =>
+  text.length <= shownLengthMax ? text : `${text.slice(0, shownLengthMax)}…`;
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>(

@@ -116,10 +116,18 @@ export const calls = {
     role: text(200).optional().describe("`user` where it is not given."),
     channels: listOf(pattern(), "patterns").optional().describe("What the user may subscribe to."),
     publish: listOf(pattern(), "patterns").optional().describe("What the user may publish to."),
+    channel: channel()
+      .optional()
+      .describe("A subscribe token instead: it grants the user this one channel, in a `subscribe` that carries it."),
     ttlSeconds: whole(1, tokenSecondsMax)
       .optional()
       .describe(`How long it is good; ${tokenSecondsDefault} where it is not given.`),
-  }),
+  })
+    .refine(
+      ({ channel, role, channels, publish }) => channel === undefined || (role ?? channels ?? publish) === undefined,
+      "an object without role, channels and publish where channel is given",
+    )
+    .describe("With `channel` there must be none of role, channels and publish."),
   batch: call({
     calls: z
       .array(z.unknown(), "a list of calls")

@@ -16,6 +16,8 @@ export interface TokenCall {
   readonly role?: string | undefined;
   readonly channels?: readonly string[] | undefined;
   readonly publish?: readonly string[] | undefined;
+  /** A subscribe token for it alone; nothing of the above but `user` is given then. */
+  readonly channel?: string | undefined;
   readonly ttlSeconds?: number | undefined;
 }
 
@@ -142,6 +144,7 @@ const gathered = new Set<string>([
   "channels",
   "connections",
   "info",
+  "stats",
 ] satisfies CallName[]);
 
 /** Those that all processes must answer, see `Gathering`: `name` may be anything. */

@@ -170,7 +170,7 @@ export function createCalls(parts: CallParts): RunningCalls {
 
     async connections({ user, connection, cursor = "0", ...page }) {
       const after = Number(cursor);
-      if (!Number.isSafeInteger(after) || after < 0) throw badCursor("connections", cursor);
+      if (!/^\d+$/.test(cursor) || !Number.isSafeInteger(after)) throw badCursor("connections", cursor);
       const limit = limitOf(page, "connections");
       const named = {
         ...(user !== undefined && { user: String(user) }),

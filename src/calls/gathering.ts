@@ -7,7 +7,7 @@
  * process.
  */
 import type { AnswerRecord, Bus, CommandRecord } from "../bus/bus.ts";
-import { taskOf } from "./call-tasks.ts";
+import { taskOf, unanswered } from "./call-tasks.ts";
 import { CallError } from "./calls.ts";
 import {
   type Command,
@@ -94,7 +94,7 @@ export class Gathering {
       };
       const timer = setTimeout(() => {
         if (pending.answered.size > 0) pending.finish();
-        else end(() => reject(silence(command.name)));
+        else end(() => reject(unanswered(command.name)));
       }, timeoutMsOf(command));
       this.#pending.set(id, pending);
       bus.append({ kind: "command", channel, node: bus.incarnation, id, body, keptUntil }, (outcome) => {
@@ -160,5 +160,3 @@ const fail = (code: "too_large" | "unavailable", message: string): Promise<never
   Promise.reject(new CallError(code, message));
 const refused = (name: CommandName): CallError =>
   new CallError("unavailable", `cannot ${taskOf(name)}: the log is away, or what waits for it is full. Try again.`);
-const silence = (name: CommandName): CallError =>
-  new CallError("unavailable", `cannot ${taskOf(name)} in time: the log is away. It may still be carried out.`);

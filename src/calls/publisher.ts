@@ -105,4 +105,7 @@ export const invalidChannel = (channel: unknown): CallError =>
     `cannot call: channel must be 1 to 200 bytes, words of letters, digits, _ and - joined by dots, got ${JSON.stringify(channel)?.slice(0, 100)}`,
   );
 const unavailable = (): CallError =>
-  new CallError("unavailable", "cannot publish: the log is away, and what waits for it is full. Try again.");
+  new CallError(
+    "unavailable",
+    "cannot publish: the log is not there yet, is away, or what waits for it is full. Try again.",
+  );

@@ -121,6 +121,7 @@ Options:
   --role ROLE         the user's role (user)
   --channels A,B      patterns that the user may subscribe to besides the public ones
   --publish A,B       patterns that the user may publish to
+  --channel NAME      a subscribe token instead: it grants the user this one channel
   --expires TIME      90s, 15m, 1h, 7d (1h)
   ${configFlag}
 

@@ -9,20 +9,30 @@ import { print } from "./output.ts";
 
 const grammar = {
   command: "token",
-  flags: { user: "value", role: "value", channels: "value", publish: "value", expires: "value", config: "value" },
+  flags: {
+    user: "value",
+    role: "value",
+    channels: "value",
+    publish: "value",
+    channel: "value",
+    expires: "value",
+    config: "value",
+  },
   operands: [],
 } as const;
 
 /** Throws a `UsageError`, a `ConfigError`, or an `AuthSetupError` where there is no secret to sign with. */
 export function token(args: readonly string[]): void {
   const { values } = parseArguments(grammar, args);
-  const { user: userId, role = "user", channels, publish, expires = "1h" } = values;
+  const { user: userId, role = "user", channels, publish, channel, expires = "1h" } = values;
   if (userId === undefined || userId === "") throw new UsageError("token needs --user ID", "token");
+  if (channel !== undefined && (values.role ?? channels ?? publish) !== undefined)
+    throw new UsageError("--channel makes a subscribe token, which has no --role, --channels or --publish", "token");
   const expiresInSeconds = parseDuration(expires);
   if (expiresInSeconds === undefined)
     throw new UsageError(`--expires must be ${durationRule}, got ${JSON.stringify(expires)}`, "token");
   const { config } = loadConfig({ file: values.config, env: processEnvironment, flags: {} });
   const patterns = (list: string | undefined) => (list === undefined ? undefined : commaSeparated(list));
-  const claims = { userId, role, channels: patterns(channels), publish: patterns(publish), expiresInSeconds };
+  const claims = { userId, role, channels: patterns(channels), publish: patterns(publish), channel, expiresInSeconds };
   print(signToken(config.auth, claims));
 }

@@ -28,6 +28,11 @@ export const apiSchema = z
       bodyTimeoutSeconds: wholeNumber(1, 8)
         .default(5)
         .describe("How long a body may take to come; a slower one is answered with 408."),
+      answerTimeoutSeconds: wholeNumber(1, 300)
+        .default(10)
+        .describe(
+          "How long a publication may wait for the log before its call is answered with 503; it may still be carried out.",
+        ),
       requestsPerSecondMax: wholeNumber(0, 1_000_000)
         .default(0)
         .describe("Requests a second of one key, a batch counting as one; more are answered with 429. 0: no limit."),

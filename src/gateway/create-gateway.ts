@@ -28,6 +28,7 @@ import { callServices } from "./admin-port.ts";
 import type { Gateway } from "./gateway.ts";
 import { startGateway } from "./start-gateway.ts";
 
+type RunningGateway = Awaited<ReturnType<typeof startGateway>>;
 type Settings = z.input<typeof configSchema>;
 
 /** The keys of the configuration file; `hooks` has the functions too, and `log` may be a log of the program's own. */
@@ -37,7 +38,10 @@ export interface GatewayOptions extends Omit<Settings, "hooks" | "log"> {
 }
 
 export interface EmbeddedGateway {
-  /** Resolves once clients can connect. Rejects where a port, a key or a certificate cannot be had. */
+  /**
+   * Resolves once clients can connect, and calls are answered: while Redis is away it waits, with the ports open. Rejects
+   * where a port, a key or a certificate cannot be had, or where `stop` comes before.
+   */
   start(): Promise<void>;
   /** Drains as configured, or as told; resolves when everything is closed and no hook is waited for. */
   stop: Gateway["stop"];
@@ -59,8 +63,9 @@ export function createGateway(options: GatewayOptions = {}): EmbeddedGateway {
   refuseWhatCannotBeEmbedded(config, hooks);
   const log = isLog(options.log) ? options.log : createLog(config.log);
 
-  let running: Gateway | undefined;
-  let isBusy = false; // starting or stopping
+  let running: RunningGateway | undefined;
+  let starting: Promise<RunningGateway> | undefined;
+  let stopping: Promise<void> | undefined;
   const opened = (what: string): Gateway => {
     if (running === undefined) throw new CallError("unavailable", `cannot ${what}: the gateway is not running`);
     return running;
@@ -78,25 +83,27 @@ export function createGateway(options: GatewayOptions = {}): EmbeddedGateway {
   const publish = (call: PublishCall): Promise<Published> => run("publish", call);
   return {
     async start() {
-      if (running !== undefined || isBusy) throw new Error("cannot start gateway: it is running already");
-      isBusy = true;
+      if (stopping !== undefined) throw new Error("cannot start gateway: it is stopping; wait for stop()");
+      if (running !== undefined || starting !== undefined)
+        throw new Error("cannot start gateway: it is running already");
+      for (const warning of warnings) log.warn({ warning }, "configuration");
       try {
-        for (const warning of warnings) log.warn({ warning }, "configuration");
-        running = await startGateway(config, log, hooks);
+        starting = startGateway(config, log, hooks);
+        running = await starting;
       } finally {
-        isBusy = false;
+        starting = undefined;
       }
+      await running.ready;
+      if (stopping !== undefined || running === undefined)
+        throw new Error("cannot start gateway: it was stopped before");
     },
     async stop(drain) {
-      const gateway = running;
-      if (gateway === undefined || isBusy) return;
-      isBusy = true;
-      try {
-        await gateway.stop(drain);
+      if (starting !== undefined) await starting.catch(() => {}); // whoever started it hears of it
+      stopping ??= running?.stop(drain).finally(() => {
         running = undefined;
-      } finally {
-        isBusy = false;
-      }
+        stopping = undefined;
+      });
+      await stopping;
     },
     get port() {
       return opened("tell port").port;
@@ -108,7 +115,7 @@ export function createGateway(options: GatewayOptions = {}): EmbeddedGateway {
     async broadcastBatch(batch) {
       if (!Array.isArray(batch))
         throw new CallError("invalid_call", `cannot broadcastBatch: it must be a list of calls, got ${typeof batch}`);
-      return Promise.all(batch.map((call: PublishCall) => publish(call).catch((error: CallError) => error)));
+      return Promise.all(Array.from(batch, (call: PublishCall) => publish(call).catch((error: CallError) => error)));
     },
     disconnect: (call) => run("disconnect", call),
     connections: (call = {}) => run("connections", call),
@@ -116,7 +123,10 @@ export function createGateway(options: GatewayOptions = {}): EmbeddedGateway {
 }
 
 /** The hook functions, `undefined` where there are none, and what is left for the schema. */
-function separated({ hooks = {}, log, ...rest }: GatewayOptions): { hooks: Hooks | undefined; settings: object } {
+function separated(options: GatewayOptions): { hooks: Hooks | undefined; settings: object } {
+  refuseAllButObject("options", options);
+  const { hooks = {}, log, ...rest } = options;
+  refuseAllButObject("hooks", hooks);
   const given = hookNames.filter((name) => hooks[name] !== undefined); // methods of a class are found too
   const wrong = given.filter((name) => typeof hooks[name] !== "function");
   if (wrong.length > 0) {
@@ -129,6 +139,12 @@ function separated({ hooks = {}, log, ...rest }: GatewayOptions): { hooks: Hooks
     hooks: given.length === 0 ? undefined : hooks,
     settings: { ...rest, hooks: Object.fromEntries(others), ...(!isLog(log) && { log }) },
   };
+}
+
+function refuseAllButObject(key: string, value: unknown): void {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return;
+  const got = value === null ? "null" : Array.isArray(value) ? "a list" : `a ${typeof value}`;
+  throw new ConfigError([{ source, key, text: `must be an object, got ${got}` }]);
 }
 
 function refuseWhatCannotBeEmbedded(

@@ -63,6 +63,8 @@ export interface Gateway {
 
 /** A gateway without its admin port. */
 export interface Node extends Omit<Gateway, "adminPort"> {
+  /** Resolves once clients are let in: where Redis is away that may be long after the port is open. Or once it is stopped. */
+  readonly ready: Promise<void>;
   /** What this process counts, and how it is. */
   stats(): ProcessStats;
   readonly metrics: Registry;
@@ -207,8 +209,8 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
     subscriptions.endGrants(clock.unixSeconds());
     revocations.sweep(clock.unixSeconds());
   }, housekeepingMs);
-  const starting = sharesPort ? undefined : startBus();
-  if (!bus.isShared) await starting; // Redis may be away for long: the port answers meanwhile, and says so
+  const ready = sharesPort ? Promise.resolve() : startBus();
+  if (!bus.isShared) await ready; // Redis may be away for long: the port answers meanwhile, and says so
 
   const close = async (): Promise<void> => {
     sweep.stop();
@@ -221,6 +223,7 @@ export async function startNode(config: Config, log: Log, parts: NodeParts): Pro
   };
   return {
     port,
+    ready,
     metrics,
     calls,
     stats: () => calls.ownStats(),

@@ -105,8 +105,8 @@ export class HookRunner {
 
   #answered<T>(name: HookName, answer: unknown, read: (answer: object) => T, about: object): Settled<T> {
     if (answer === undefined) return this.#ended(name, "allowed", undefined);
-    if (answer instanceof Error) return this.#thrown(name, answer, about);
     try {
+      if (answer instanceof Error) return this.#thrown(name, answer, about);
       if (typeof answer !== "object" || answer === null) throw new TypeError(`an answer of type ${typeof answer}`);
       return this.#ended(name, "rewritten", read(answer));
     } catch (error) {
@@ -114,14 +114,26 @@ export class HookRunner {
     }
   }
 
+  /** What was thrown may be anything, also something that throws itself where it is looked at. */
   #thrown(name: HookName, error: unknown, about: object): Refusal {
-    if (isHookRefusal(error)) return this.#ended(name, "refused", refusalOf(error));
-    return this.#failed(name, error, about);
+    let refused: Refusal | undefined;
+    try {
+      refused = isHookRefusal(error) ? refusalOf(error) : undefined;
+    } catch {
+      // It is no refusal of ours.
+    }
+    return refused === undefined ? this.#failed(name, error, about) : this.#ended(name, "refused", refused);
   }
 
   #failed(name: HookName, error: unknown, about: object): Refusal {
-    const err = error instanceof Error ? error : new Error(`thrown: ${String(error)}`);
-    this.#parts.log.error({ ...about, hook: name, err }, "hook failed");
+    const { log } = this.#parts;
+    const fields = { ...about, hook: name };
+    try {
+      const err = error instanceof Error ? error : new Error(`thrown: ${String(error)}`);
+      log.error({ ...fields, err }, "hook failed");
+    } catch {
+      log.error({ ...fields, err: new Error("thrown: something that cannot be told") }, "hook failed");
+    }
     return this.#ended(name, "failed", refusal("internal"));
   }
 
@@ -139,7 +151,9 @@ export class HookRunner {
 const tooLate = Symbol("too late");
 
 function refusalOf({ code, message, retryAfter }: HookRefusal): Refusal {
-  return { ...refusal(code, message === "" ? errorTexts[code] : message), retryAfter };
+  const isTime = typeof retryAfter === "number" && retryAfter >= 0 && retryAfter < Number.POSITIVE_INFINITY;
+  const seconds = isTime ? Math.ceil(retryAfter) : undefined; // whole, as the header and the frame have it
+  return { ...refusal(code, message === "" ? errorTexts[code] : String(message)), retryAfter: seconds };
 }
 
 /** By its name: a program may have loaded its own copy of this package. */

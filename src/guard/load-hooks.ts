@@ -1,32 +1,32 @@
 /** The hooks of a module: its exports of these names, or those of its default export. */
 import { resolve } from "node:path";
-import { setTimeout } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { hookNames } from "../metrics/guard-counters.ts";
 import type { Hooks } from "./hooks.ts";
 
 /** For the module's own `await`s, such as a connection to a database. */
-const loadingMsMax = 30_000;
+const loadMs = 30_000;
 
 /**
- * `file` is taken from the working directory. Rejects where it cannot be imported, or not in time, or has no hook. An
- * `await` that nothing ends would end the process without a word, or keep it from starting for ever.
+ * `file` is taken from the working directory. Throws where it cannot be imported within `withinMs`, or has no hook. Without
+ * that end the process would end as soon as nothing else is to be done, and say nothing.
  */
-export async function loadHooks(file: string, withinMs = loadingMsMax): Promise<Hooks> {
+export async function loadHooks(file: string, withinMs = loadMs): Promise<Hooks> {
   let module: Record<string, unknown>;
-  const waiting = new AbortController();
-  const late = setTimeout(withinMs, undefined, { signal: waiting.signal }).then(() => {
-    throw new Error(`not loaded after ${withinMs / 1000} s: something that it awaits does not come`);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`not loaded after ${withinMs / 1000} s: something that it awaits does not come`)),
+      withinMs,
+    );
   });
   try {
     module = await Promise.race([import(pathToFileURL(resolve(file)).href), late]);
   } catch (cause) {
-    throw new Error(`cannot load hooks: hooks.module must be a module, got ${file} (${(cause as Error).message})`, {
-      cause,
-    });
+    const why = cause instanceof Error ? cause.message : `it threw ${typeof cause}`;
+    throw new Error(`cannot load hooks: hooks.module must be a module, got ${file} (${why})`, { cause });
   } finally {
-    late.catch(() => {}); // ended here, and told to nobody
-    waiting.abort();
+    clearTimeout(timer);
   }
   return checkedHooks({ ...(module.default as object | undefined), ...module }, `hooks.module ${file}`);
 }

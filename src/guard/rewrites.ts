@@ -55,7 +55,8 @@ export function readConnect(answer: object, identity: Identity | undefined, unix
     publish = identity?.publish ?? [],
     expiresAt = identity?.expiresAt ?? Number.POSITIVE_INFINITY,
   } = user;
-  const own = { userId: String(id), userIdJson: JSON.stringify(id), role, channels, publish, expiresAt };
+  const ends = Math.floor(expiresAt); // whole seconds, as a token's
+  const own = { userId: String(id), userIdJson: JSON.stringify(id), role, channels, publish, expiresAt: ends };
   return { identity: Object.freeze({ issuedAt: unixSeconds, ...identity, ...own }), isOwn: true, data };
 }
 

@@ -75,6 +75,8 @@ function attempt({ url, secret, timeoutMs }: Receiver, body: string, stop: Abort
     request.on("close", () => {
       clearTimeout(timer);
       stop.removeEventListener("abort", end);
+      // Nothing was heard but the end: Node tells no more of an answer that changes the protocol (101).
+      resolve(answer("failed", "the connection ended without an answer"));
     });
     request.on("error", (error: NodeJS.ErrnoException) => {
       if (isLate) resolve(answer("failed", `no answer within ${timeoutMs} ms`));

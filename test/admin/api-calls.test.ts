@@ -40,6 +40,17 @@ describe("a call over HTTP", () => {
     assert.ok(expiresAt >= before + 60 && expiresAt <= Date.now() / 1000 + 60, `${expiresAt}`);
   });
 
+  it("token for a channel is a subscribe token for that user", async (t) => {
+    const api = await startApi(t);
+    const { json } = await api.call("token", { user: 7, channel: "private.team.a", ttlSeconds: 60 });
+    const { token, jti } = json.result as { token: string; jti: string };
+    const claims = JSON.parse(Buffer.from(token.split(".")[1]!, "base64url").toString());
+    assert.deepEqual(
+      [claims.channel, claims.user_id, claims.jti, claims.exp - claims.iat, claims.role, claims.channels],
+      ["private.team.a", "7", jti, 60, undefined, undefined],
+    );
+  });
+
   it("token without a secret to sign with says so", async (t) => {
     const api = await startApi(t, { auth: {} });
     const { status, json } = await api.call("token", { user: "42" });
@@ -212,7 +223,11 @@ describe("a batch", () => {
       open -= 1;
       return { connections: 1 };
     };
-    const api = await startApi(t, {}, { subscribe });
+    const api = await startApi(t, {}, { subscribe, stats: subscribe as never });
+    const questions = Array<object>(250).fill({ method: "stats" });
+    assert.equal((await api.call("batch", { calls: questions })).status, 200);
+    assert.equal(openMax, 100);
+    api.done.length = 0;
     const items = [...Array(250).keys()].flatMap((n) => [
       { method: "subscribe", params: { channel: `chat.c${n}`, users: ["42"] } },
       { method: "publish", params: { channel: `chat.c${n}`, message: n } },

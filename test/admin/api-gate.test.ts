@@ -13,6 +13,7 @@ describe("the server API with keys", () => {
     ["Authorization: Bearer", { Authorization: `Bearer ${otherKey}` }],
     ["the scheme in any letter case", { Authorization: `bearer  ${apiKey}` }],
     ["X-API-Key", { ...without, "X-API-Key": apiKey }],
+    ["X-API-Key beside what is for a proxy", { Authorization: "Basic YTpi", "X-API-Key": apiKey }],
     ["a page of its own port", { Origin: "http://127.0.0.1:1", Host: "127.0.0.1:1" }],
     ["a proxy in front", { "X-Forwarded-For": "1.2.3.4" }],
   ];

@@ -78,6 +78,13 @@ const bad: readonly (readonly [name: string, body: string, code: string, text: R
     /^cannot list connections: limit must be a whole number .*, got "10"$/,
   ],
   ["info", '{"verbose":true}', "invalid_call", /^cannot tell info: verbose is not a known field$/],
+  ["info", `{"${"x".repeat(100_000)}":1}`, "invalid_call", /x… is not a known field$/],
+  [
+    "publish",
+    `{"channel":"a","message":1,${[...Array(50_000).keys()].map((n) => `"kee${n}":1`)}}`,
+    "invalid_call",
+    /: kee0 is not a known field; did you mean key\?; kee1 is [^;]*; did you mean key\?; kee2 is [^;]*; did you mean key\?$/,
+  ],
   ["stats", "7", "invalid_call", /^cannot tell stats: it must be a JSON object, got 7$/],
   ["presence", "{}", "invalid_call", /^cannot list members: channel must be/],
   ["presence_stats", "{}", "invalid_call", /^cannot count members: channel must be/],
@@ -88,6 +95,14 @@ const bad: readonly (readonly [name: string, body: string, code: string, text: R
     "invalid_call",
     /^cannot issue token: ttlSeconds must be a whole number/,
   ],
+  ["token", '{"user":"42","channel":"a.>"}', "invalid_channel", /channel must be a channel name/],
+  [
+    "token",
+    '{"user":"42","channel":"a","channels":[]}',
+    "invalid_call",
+    /an object without role, channels and publish/,
+  ],
+  ["token", `{"user":"${"x".repeat(20_000)}"}`, "invalid_call", /claims must be short enough for a token of 16384/],
   ["token", '{"user":"42","channels":["a b"]}', "invalid_call", /channels\[0\] must be a pattern/],
   [
     "subscribe",
@@ -111,11 +126,29 @@ describe("bad input", () => {
     assert.deepEqual([api.done, api.logLines], [[], []]);
   });
 
-  it("that is no UTF-8 is refused", async (t) => {
+  it("that is no UTF-8 is refused; of several lines those alone that are none", async (t) => {
     const api = await startApi(t);
     const body = Buffer.from('{"channel":"a","message":"\xff"}', "latin1");
     const { status, json } = await api.ask("/api/v1/publish", { body });
     assert.deepEqual([status, json.error?.message], [400, "cannot publish: the body must be UTF-8"]);
+    const line = (message: string) => `{"method":"publish","params":{"channel":"a","message":"${message}"}}`;
+    const lines = [Buffer.from(line("é")), Buffer.from(line("\xff"), "latin1"), Buffer.from(line("last"))];
+    const { text } = await api.ask("/api/v1/batch", {
+      body: Buffer.concat(lines.flatMap((bytes) => [bytes, Buffer.from("\r\n")]).slice(0, -1)),
+      headers: { "Content-Type": "application/x-ndjson" },
+    });
+    const answers = text
+      .trimEnd()
+      .split("\n")
+      .map((answer) => JSON.parse(answer) as { readonly error?: { readonly message: string } });
+    assert.deepEqual(
+      answers.map(({ error }) => error?.message),
+      [undefined, "cannot batch: line 2 must be UTF-8", undefined],
+    );
+    assert.deepEqual(
+      api.done.map(({ call }) => (call as { message: unknown }).message),
+      ["é", "last"],
+    );
   });
 
   it("in another charset is refused with 415; UTF-8 may be named", async (t) => {
@@ -256,6 +289,29 @@ describe("the limits of a body", () => {
     await client.over();
     assert.equal((await silent.answer()).status, 408, "not a byte of it came");
     assert.deepEqual(api.done, []);
+  });
+
+  it("whose call has no answer in time is answered with 503: the log may be away for long", async (t) => {
+    const published: (() => void)[] = [];
+    const publish = () => new Promise<object>((resolve) => published.push(() => resolve({})));
+    const api = await startApi(t, { answerTimeoutSeconds: 1 }, { publish });
+    const call = { channel: "a", message: 1 };
+    const items = [
+      { method: "publish", params: call },
+      { method: "nothing" },
+      { method: "token", params: { user: 1 } },
+    ];
+    const [single, batch] = await Promise.all([api.call("publish", call), api.call("batch", { calls: items })]);
+    const text = "cannot publish in time: the log is away. It may still be carried out.";
+    assert.deepEqual([single.status, single.json.error], [503, { code: "unavailable", message: text }]);
+    assert.equal(single.headers["retry-after"], "1");
+    const { results } = batch.json.result as { results: { error?: { code: string; message: string } }[] };
+    assert.deepEqual(
+      [batch.status, results.map(({ error }) => error?.code), results[0]?.error?.message],
+      [200, ["unavailable", "invalid_call", undefined], text],
+    );
+    for (const answer of published) answer(); // too late: nobody is there to be answered
+    assert.deepEqual([(await api.call("info", {})).status, api.logLines], [200, []]);
   });
 
   it("whose client goes away half way leads to nothing", async (t) => {

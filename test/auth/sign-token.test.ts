@@ -52,6 +52,19 @@ describe("signToken", () => {
     });
   });
 
+  it("makes subscribe tokens, which grant a channel and make nobody a user", async () => {
+    const options = authOptions({ secret, roles: ["admin"] });
+    const token = signToken(options, { ...claims, channel: "private.a" }, clock);
+    const verifier = await createTokenVerifier(options, new TestLog(), { clock });
+    assert.deepEqual(verifier.verifySubscription(token), {
+      userId: "7",
+      channels: ["private.a"],
+      expiresAt: nowSeconds + 60,
+      issuedAt: nowSeconds,
+    });
+    assert.equal(verifier.verify(token), "invalid_token");
+  });
+
   it("gives a token a name of its own where one is asked for", () => {
     assert.equal((part(sign({ secret }, { jti: "name" }), 1) as { jti: string }).jti, "name");
   });
@@ -99,6 +112,8 @@ describe("signToken", () => {
       { expiresInSeconds: Number.NaN },
       { channels: ["a", "b..c"] },
       { publish: [""] },
+      { channel: "a.>" },
+      { userId: "x".repeat(10_000) },
     ];
     for (const more of bad)
       assert.throws(

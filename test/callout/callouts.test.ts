@@ -78,6 +78,7 @@ describe("A question to a backend", () => {
     ["a status that is not 200", [{ allow: true }, 201]],
     ["an error", [{ allow: true }, 500]],
     ["a redirect, which is not followed", ["", 307, { location: "/elsewhere" }]],
+    ["a change of the protocol", ["", 101, { connection: "Upgrade", upgrade: "h2c" }]],
     ["no JSON", ["yes"]],
     ["no object", [[true]]],
     ["no allow", [{ ok: true }]],
@@ -138,6 +139,21 @@ describe("Equal questions", () => {
     }
     assert.equal(backend.asked.length, 6, "without a ttl each is asked");
     assert.equal(counters.calloutsReused.cache, 2);
+  });
+
+  it("are answered for a day at most, and not again where the ttl is none", async (t) => {
+    const { backend, clock, ask } = await create(t);
+    backend.reply = answering({ allow: true, ttl: 1e9 });
+    await ask();
+    clock.advance(86_399_999);
+    assert.deepEqual(ask(), yes);
+    for (const ttl of [-1, "60", null]) {
+      clock.advance(1);
+      backend.reply = answering({ allow: true, ttl });
+      await ask();
+    }
+    await ask();
+    assert.equal(backend.asked.length, 5);
   });
 
   const differences: [string, Partial<Question>][] = [

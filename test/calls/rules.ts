@@ -250,6 +250,8 @@ export function callRules(deployment: () => Deployment): void {
         calls.channels({ cursor: "no channel" }),
         calls.connections({ cursor: "x" }),
         calls.connections({ cursor: "-1" }),
+        calls.connections({ cursor: " " }),
+        calls.connections({ cursor: "1e3" }),
       ])
         assert.equal(await codeOf(call), "invalid_call");
       assert.equal(await codeOf(calls.subscribe({ channel: "no channel", users: ["a"] })), "invalid_channel");

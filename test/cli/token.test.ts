@@ -28,6 +28,13 @@ describe("tidegate token", () => {
     assert.equal(exp - iat, 900);
   });
 
+  it("prints a subscribe token for one channel", async (t) => {
+    const { status, stdout } = await run(t, ["token", "--user", "42", "--channel", "private.team.a"], env);
+    assert.equal(status, 0);
+    const claims = JSON.parse(Buffer.from(stdout.split(".")[1]!, "base64url").toString());
+    assert.deepEqual([claims.channel, claims.user_id, claims.role], ["private.team.a", "42", undefined]);
+  });
+
   const mistakes: readonly (readonly [string, readonly string[], NodeJS.ProcessEnv, RegExp])[] = [
     ["without --user", [], env, /needs --user ID/],
     ["with an empty user", ["--user="], env, /needs --user ID/],
@@ -38,6 +45,13 @@ describe("tidegate token", () => {
       /--expires must be a number and s, m, h or d/,
     ],
     ["with patterns that are none", ["--user", "1", "--channels", "a b"], env, /channels must be channel patterns/],
+    [
+      "with a channel and patterns",
+      ["--user", "1", "--channel", "a", "--channels", "b"],
+      env,
+      /--channel makes a subscribe token, which has no --role, --channels or --publish/,
+    ],
+    ["with a channel that is none", ["--user", "1", "--channel", "a.>"], env, /channel must be a channel name/],
     ["without a secret to sign with", ["--user", "1"], {}, /auth\.secret must be set/],
     [
       "with a role that the gateway refuses",

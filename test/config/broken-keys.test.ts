@@ -75,6 +75,7 @@ const broken: Readonly<Record<string, readonly unknown[]>> = {
   ],
   "api.bodyBytesMax": [1023, 67_108_865],
   "api.bodyTimeoutSeconds": [0, 9],
+  "api.answerTimeoutSeconds": [0, 301],
   "api.requestsPerSecondMax": [-1],
   "api.batchItemsMax": [0, 100_001],
   channels: [[], "x", null],

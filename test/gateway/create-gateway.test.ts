@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { CallError, ConfigError, createGateway, createLog, type GatewayOptions } from "../../src/gateway/index.ts";
+import { until } from "../support/child.ts";
 import { connect, refusedHandshake } from "../support/client.ts";
 import { testSecret } from "../support/gateway.ts";
+import { startRedis } from "../support/redis.ts";
 import { token } from "../support/tokens.ts";
 
 const atOnce = { delaySeconds: 0, seconds: 0 };
@@ -84,6 +86,46 @@ describe("A gateway in another program", () => {
     await ben.settled();
   });
 
+  it("is stopped by a stop that comes while it starts, and by whichever is called while it stops", async (t) => {
+    const gateway = createGateway({ host: "127.0.0.1", port: 0, adminPort: 0, log: { level: "silent" } });
+    t.after(() => gateway.stop(atOnce));
+    const started = gateway.start();
+    await gateway.stop(atOnce);
+    await started;
+    assert.throws(() => gateway.port, { code: "unavailable" });
+    await gateway.start();
+    const stopped = gateway.stop(atOnce);
+    await assert.rejects(gateway.start(), /cannot start gateway: it is stopping; wait for stop\(\)/);
+    await gateway.stop(atOnce);
+    assert.throws(() => gateway.port, { code: "unavailable" });
+    await gateway.start();
+    await stopped;
+    assert.ok(gateway.port > 0);
+  });
+
+  it("with Redis has started once clients and calls are let in, and waits for a Redis that is away", async (t) => {
+    const redis = await startRedis(t, { isStarted: false });
+    const { port } = redis;
+    const options = { host: "127.0.0.1", port: 0, adminPort: 0, redis: { enabled: true, port } };
+    const gateway = createGateway({ ...options, log: { level: "silent" } });
+    t.after(() => gateway.stop(atOnce));
+    const given = assert.rejects(gateway.start(), /cannot start gateway: it was stopped before/);
+    await until(
+      async () => isAnswered(() => gateway.adminPort),
+      () => "its ports are not open",
+    );
+    await assert.rejects(gateway.publish({ channel: "chat.a", message: 1 }), { code: "unavailable" });
+    await gateway.stop(atOnce);
+    await given;
+    const started = gateway.start();
+    await redis.start();
+    await started;
+    const client = await connect(t, `ws://127.0.0.1:${gateway.port}`);
+    await client.subscribe("chat.a");
+    await gateway.publish({ channel: "chat.a", message: 2 });
+    assert.equal((await client.next({ action: "message" })).message, 2);
+  });
+
   it("answers no call while it is not running", async () => {
     const gateway = createGateway({ port: 0, adminPort: 0, log: { level: "silent" } });
     await assert.rejects(gateway.publish({ channel: "a", message: 1 }), { name: "CallError", code: "unavailable" });
@@ -114,6 +156,15 @@ describe("A gateway in another program", () => {
   });
 });
 
+/** Whether the admin port says that it is not ready. Before there is one, `port` throws. */
+async function isAnswered(port: () => number): Promise<boolean> {
+  try {
+    return (await fetch(`http://127.0.0.1:${port()}/readyz`)).status === 503;
+  } catch {
+    return false;
+  }
+}
+
 describe("The options of createGateway", () => {
   it("are frozen in time, and the environment is not looked at", async (t) => {
     process.env.TIDEGATE_MAX_CONNECTIONS = "no number";
@@ -131,6 +182,9 @@ describe("The options of createGateway", () => {
     ["an unknown key", { prot: 1 }, "prot is not a known key; did you mean port?"],
     ["an unknown hook", { hooks: { onMesage() {} } }, "hooks.onMesage is not a known key"],
     ["a hook that is no function", { hooks: { onClose: 1 } }, "hooks.onClose must be a function, got a number"],
+    ["hooks that are no object", { hooks: null }, "hooks must be an object, got null"],
+    ["no object at all", null, "options must be an object, got null"],
+    ["a list", [], "options must be an object, got a list"],
     ["several processes", { workers: 4 }, "workers must be 0 or 1 where a program embeds the gateway, got 4"],
     [
       "hooks beside a module",

@@ -43,6 +43,16 @@ describe("What a hook answers at once", () => {
     assert.deepEqual(lines, []);
   });
 
+  it("is told when to try again in whole seconds, and not at all where that is no time", () => {
+    const { run } = create();
+    const told = (retryAfter: unknown) =>
+      run(() => new HookRefusal("rate_limit", "Slowly", { retryAfter: retryAfter as number }));
+    const times = [1.2, Number.NaN, -1, Number.POSITIVE_INFINITY, "5\r\nSet-Cookie: a=b"].map(
+      (time) => (told(time) as { retryAfter: unknown }).retryAfter,
+    );
+    assert.deepEqual(times, [2, undefined, undefined, undefined, undefined]);
+  });
+
   it("is known as a refusal by its name, of whichever copy of this package it comes", () => {
     const { run } = create();
     class HookRefusalOfAnotherCopy extends Error {
@@ -82,6 +92,25 @@ describe("A hook that fails", () => {
         throw "boom";
       },
     ],
+    [
+      "throws what has no text",
+      () => {
+        throw Object.create(null);
+      },
+    ],
+    [
+      "throws an error that throws where it is looked at",
+      () => {
+        throw Object.defineProperty(new Error("boom"), "name", {
+          get() {
+            throw new Error("boom");
+          },
+        });
+      },
+    ],
+    ["rejects with what has no text", () => Promise.reject(Object.create(null))],
+    ["returns what cannot be compared", () => revoked()],
+    ["rejects with what cannot be compared", () => Promise.reject(revoked())],
     ["rejects", () => Promise.reject(new Error("boom"))],
     ["answers what is neither leave, refusal nor rewrite", () => "boom"],
     ["answers null", async () => null],
@@ -167,6 +196,13 @@ it("No more than 10,000 calls of one hook wait at once: further ones are refused
     undefined,
   );
 });
+
+/** Whatever is done with it throws. */
+function revoked(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}
 
 const outcomes = (some: object): object => ({
   ...{ allowed: 0, rewritten: 0, refused: 0, failed: 0, timed_out: 0, overloaded: 0 },

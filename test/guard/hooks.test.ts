@@ -71,6 +71,13 @@ describe("onConnect", () => {
     });
   }
 
+  it("may say when its user ends, as JavaScript tells the time: clients are told whole seconds", async (t) => {
+    const end = Date.now() / 1000 + 600.7;
+    const gateway = await startTestGateway(t, {}, { onConnect: () => ({ user: { id: 1, expiresAt: end } }) });
+    const seconds = (await connect(t, gateway.url)).frames[0]?.expires_in as number;
+    assert.ok(Number.isInteger(seconds) && seconds > 500 && seconds <= 601, `${seconds}`);
+  });
+
   it("may take a token's user away", async (t) => {
     const gateway = await startTestGateway(t, {}, { onConnect: () => ({ user: null }) });
     const client = await connect(t, `${gateway.url}/?token=${token({ user_id: 7 })}`);
@@ -348,6 +355,7 @@ describe("hooks.module", () => {
   for (const [source, expected] of [
     ["export const x = 1;", /cannot use hooks: hooks\.module .*\.mjs must have one of onConnect, /],
     ["export const onClose = 1;", /onClose of hooks\.module .*\.mjs must be a function, got number/],
+    ["throw null;", /cannot load hooks: hooks\.module must be a module, got .*\.mjs \(it threw object\)/],
     ["this is no JavaScript", /cannot load hooks: hooks\.module must be a module, got .*\.mjs \(/],
   ] as const) {
     it(`stops the start where it is ${JSON.stringify(source)}`, async (t) => {

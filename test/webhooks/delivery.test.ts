@@ -118,6 +118,18 @@ describe("A webhook's delivery", { concurrency: true }, () => {
     await complete();
   });
 
+  it("is sent again where the answer would change the protocol, which is no answer", async (t) => {
+    const { receiver, gateway, publish, complete } = await stage(t);
+    const take = receiver.answer;
+    receiver.answer = (response) => {
+      receiver.answer = take;
+      status(101, { connection: "Upgrade", upgrade: "h2c" })(response);
+    };
+    await publish(1);
+    await complete();
+    assert.equal(await gateway.metric('tidegate_webhook_deliveries_total{outcome="failed"}'), 1);
+  });
+
   it("waits for as long as Retry-After says", async (t) => {
     const { receiver, publish, complete } = await stage(t);
     const take = receiver.answer;
