@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { parse } from "yaml";
 import { fileWith, load } from "../config/faults.ts";
+import { makeCertificate } from "../socket/certificate.ts";
 import { run, secret } from "./program.ts";
 
 describe("tidegate check", () => {
@@ -29,6 +30,19 @@ describe("tidegate check", () => {
     assert.match(stderr, /TIDEGATE_AUTH_SECRET: is not a known variable; did you mean TIDEGATE_AUTH__SECRET\?/);
     assert.match(stderr, /gateway\.yaml:1: depthMax must be/);
     assert.equal(stderr.includes(secret), false);
+  });
+
+  it("reads the certificate: one that is none, or another's, is a fault", async (t) => {
+    const [own, other] = [await makeCertificate(t), await makeCertificate(t)];
+    const check = (certFile: string, keyFile: string) =>
+      run(t, ["check"], { TIDEGATE_TLS__CERT_FILE: certFile, TIDEGATE_TLS__KEY_FILE: keyFile });
+    const foreign = await check(own.certFile, other.keyFile);
+    assert.deepEqual([foreign.status, foreign.stdout], [2, ""]);
+    assert.match(foreign.stderr, /tls: tls\.keyFile must be the key of tls\.certFile, got another one/);
+    const none = await check(fileWith(t, "no certificate\n", "cert.pem"), own.keyFile);
+    assert.equal(none.status, 2);
+    assert.match(none.stderr, /tls: tls\.certFile must be a PEM file with a certificate, got /);
+    assert.equal((await check(own.certFile, own.keyFile)).status, 0);
   });
 
   it("reads the key files: one that holds no key is a fault", async (t) => {
