@@ -84,13 +84,6 @@ export abstract class Body {
     if (this.#beats > (this.#isRead ? answerBeatsMax : beatsMax)) this.#fail(this.#isRead ? "unanswered" : "timeout");
   }
 
-  /** It is answered, or may take its time. False where it is over already, and must not be answered any more. */
-  protected end(): boolean {
-    if (!this.#isWaiting) return false;
-    this.#leave();
-    return true;
-  }
-
   /** Hot path. */
   #push(chunk: ArrayBuffer, isLast: boolean): void {
     if (!this.#isWaiting || this.#isRead) return; // it was refused: what still comes is not read
@@ -116,12 +109,13 @@ export abstract class Body {
   }
 
   #fail(fault: BodyFault): void {
-    this.#leave();
+    this.end();
     this.failed(fault);
   }
 
-  /** Out of the list. */
-  #leave(): void {
+  /** It is answered, or may take its time: out of the list. A second time it does nothing. */
+  protected end(): void {
+    if (!this.#isWaiting) return;
     this.#isWaiting = false;
     this.#bytes = undefined;
     if (this.next !== undefined) this.next.#previous = this.#previous;

@@ -30,6 +30,7 @@ export class ApiRequest extends Body {
   readonly #format: Format;
   /** While its last chunk is handed over the socket is corked by uWebSockets.js itself, and a second cork would be dear. */
   #isCorked = false;
+  #isAnsweredAsLate = false;
 
   constructor(route: Route, format: Format, response: HttpResponse) {
     super(route.bodies, response);
@@ -54,15 +55,18 @@ export class ApiRequest extends Body {
 
   protected override failed(fault: BodyFault): void {
     if (fault === "timeout") return refuse(this.#route.counts, this.response, tooSlow, true);
-    if (fault === "unanswered") return this.#fail(unanswered(this.#route.name));
+    if (fault === "unanswered") {
+      this.#isAnsweredAsLate = true;
+      return this.#fail(unanswered(this.#route.name));
+    }
     const message = `The body must have ${this.#route.bodies.bytesMax} bytes at most (api.bodyBytesMax)`;
     refuse(this.#route.counts, this.response, refusal(413, "too_large", message));
   }
 
   /** Hot path. */
   #settle(outcome: unknown): void {
-    const isOver = !this.end();
-    if (isOver && !this.isAborted && this.#route.name !== "batch") return; // it has been answered as late
+    if (this.#isAnsweredAsLate) return;
+    this.end();
     if (outcome instanceof CallError) return this.#fail(outcome);
     const { name, counts, counters, runner } = this.#route;
     let text: string | Uint8Array;

@@ -18,11 +18,16 @@ const seenWithinMs = 5000;
 export class Acknowledgements<Batch extends { readonly hasKey: boolean }> {
   readonly #acknowledge: (batch: Batch, id: EntryId) => void;
   #waiting: Waiting<Batch>[] = []; // the first one has a key
-  #lastSeen = 0; // sequence
+  #lastSeen = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(acknowledge: (batch: Batch, id: EntryId) => void) {
     this.#acknowledge = acknowledge;
+  }
+
+  /** Sequence of the last own entry that the reader has applied. */
+  get lastSeen(): number {
+    return this.#lastSeen;
   }
 
   /** The stream has the entry. Hot path. */

@@ -63,7 +63,6 @@ export class ShardWriter {
   readonly #events: WriterEvents;
   #queue: EntryBatch<Done>[] = []; // the last one is filled
   #sequence = 0;
-  #lastSeen = 0; // sequence of the last own entry that the reader has seen
   #timed = 0; // sequence of the entry whose way is timed, one after the other; 0: none
   #timedAtMs = 0;
   #wayMs = 0; // of the last one that was timed
@@ -80,7 +79,7 @@ export class ShardWriter {
 
   /** Entries sent off that the reader has not seen. */
   get unread(): number {
-    return this.#sequence - this.#lastSeen;
+    return this.#sequence - this.#acknowledgements.lastSeen;
   }
 
   /** Milliseconds that an entry takes until the reader sees it: the last one that was timed, or more where one is late. */
@@ -109,7 +108,6 @@ export class ShardWriter {
 
   /** The reader has seen an entry of this writer: it is in the stream, whatever became of the answer. */
   seen(sequence: number, id: EntryId): void {
-    this.#lastSeen = sequence;
     if (this.#timed !== 0 && sequence >= this.#timed) {
       this.#wayMs = performance.now() - this.#timedAtMs;
       this.#timed = 0;

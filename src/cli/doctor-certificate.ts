@@ -1,4 +1,4 @@
-/** The doctor on the certificate: readable, whole, for its key, and still valid for a while. */
+/** What `doctor` and `check` find of the certificate: readable, whole, for its key, and still valid for a while. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Config } from "../config/config-schema.ts";
