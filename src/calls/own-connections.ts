@@ -6,8 +6,8 @@
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Revocations } from "../auth/revocations.ts";
-import { channelsOf } from "../channel/fan-out.ts";
 import type { Subscriptions } from "../channel/subscriptions.ts";
+import { channelsOf } from "../channel/topics.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { Connections } from "../connection/connections.ts";
 import { errorFrame } from "../protocol/encode.ts";

@@ -18,11 +18,12 @@ import { messageSent, publicationHead, transcode, withPosition } from "../protoc
 import type { FrameId } from "../protocol/frame-id.ts";
 import type { History as HistoryRequest, Presence, Publish, StreamPosition, Target } from "../protocol/messages.ts";
 import { type Refusal, refusal } from "../protocol/refusal.ts";
-import { type FanOut, topicOf } from "./fan-out.ts";
+import type { FanOut } from "./fan-out.ts";
 import type { History } from "./history.ts";
 import type { Idempotency } from "./idempotency.ts";
 import { type Policies, type Policy, refuse } from "./policy.ts";
 import type { Members } from "./presence.ts";
+import { topicOf } from "./topics.ts";
 
 export interface ChannelParts {
   readonly bus: Bus;
@@ -217,7 +218,7 @@ export class Channels {
 
   #refusePublisher(connection: Connection, channel: string, policy: Policy): Refusal | undefined {
     const { identity } = connection;
-    const isSubscriber = connection.socket?.isSubscribed(topicOf(channel, connection.format)) ?? false;
+    const isSubscriber = connection.socket?.isSubscribed(topicOf(channel, connection.encoding)) ?? false;
     const granted = identity?.publish ?? noPatterns;
     const reason = refuse(policy.publish, policy, { channel, identity, granted, isSubscriber });
     if (reason === undefined) return undefined;
@@ -227,7 +228,7 @@ export class Channels {
 
   #refuseReader(connection: Connection, channel: string, policy: Policy): Refusal | undefined {
     const { identity } = connection;
-    if (connection.socket?.isSubscribed(topicOf(channel, connection.format))) return undefined;
+    if (connection.socket?.isSubscribed(topicOf(channel, connection.encoding))) return undefined;
     const granted = identity?.channels ?? [];
     const reason = refuse(policy.subscribe, policy, { channel, identity, granted, isSubscriber: false });
     return reason === undefined ? undefined : refusal(reason, `Not allowed on channel ${channel}`);

@@ -13,16 +13,11 @@ import type { Connection, Socket } from "../connection/connection.ts";
 import type { Connections } from "../connection/connections.ts";
 import type { SlowConsumers } from "../connection/slow-consumers.ts";
 import type { Counters } from "../metrics/counters.ts";
-import type { Format } from "../protocol/decode.ts";
 import { type EncodedFrame, transcode } from "../protocol/encode.ts";
+import type { Encoding } from "../protocol/encoding.ts";
 import type { Target } from "../protocol/messages.ts";
-
-/** The topics of the node's sockets. */
-export interface Topics {
-  /** `except` is left out, where it has subscribed to `topic`. */
-  publish(topic: string, frame: EncodedFrame, isBinary: boolean, except: Socket | undefined): void;
-  numSubscribers(topic: string): number;
-}
+import { Batches } from "./batches.ts";
+import { type Topics, topicOf } from "./topics.ts";
 
 export interface Publication {
   readonly channel: string;
@@ -36,15 +31,6 @@ export interface Publication {
   /** Called at the moment of publishing: puts the message into its ring. */
   readonly keep: (() => void) | undefined;
 }
-
-/** uWebSockets.js publishes bytes, so each encoding has a topic; `~` occurs in no channel name, nor does `!`. */
-export const topicOf = (channel: string, format: Format): string => (format === "json" ? channel : `~${channel}`);
-/** `undefined` for a topic that is no channel's: a connection's own. */
-export const channelOf = (topic: string): string | undefined =>
-  topic.startsWith("!") ? undefined : topic.startsWith("~") ? topic.slice(1) : topic;
-/** The channels among a connection's topics. */
-export const channelsOf = (topics: readonly string[]): string[] =>
-  topics.map(channelOf).filter((channel) => channel !== undefined);
 
 /** Frames that a client sends together are handled 5 us apart; the next answer to an answer takes 60 or more. */
 const burstGapMs = 0.04;
@@ -65,6 +51,7 @@ export class FanOut {
   readonly #clock: Clock;
   readonly #isShared: boolean;
   readonly #pendingMax: number;
+  readonly #batches: Batches;
   #pending: Publication[] = [];
   #recipients: number[] = []; // [i] of #pending[i], where it is for all subscribers
   #replies: EncodedFrame[] = [];
@@ -103,6 +90,7 @@ export class FanOut {
     this.#clock = clock;
     this.#isShared = isShared;
     this.#pendingMax = isShared ? 256 : Number.POSITIVE_INFINITY;
+    this.#batches = new Batches((topic, encoding, json) => this.#send(topic, encoding, json, this.#countIn(topic)));
   }
 
   /**
@@ -153,22 +141,22 @@ export class FanOut {
 
   /** How many connections of this node a publication to all subscribers of `channel` is handed to. */
   countRecipients(channel: string): number {
-    const json = this.#topics.numSubscribers(channel);
-    return this.#connections.msgpackCount === 0
-      ? json
-      : json + this.#topics.numSubscribers(topicOf(channel, "msgpack"));
+    let count = 0;
+    for (const encoding of this.#connections.encodingsInUse)
+      count += this.#topics.numSubscribers(topicOf(channel, encoding));
+    return count;
   }
 
   isSubscribed(connectionId: number, channel: string): boolean {
     const connection = this.#connections.byId(connectionId);
-    return connection?.socket?.isSubscribed(topicOf(channel, connection.format)) ?? false;
+    return connection?.socket?.isSubscribed(topicOf(channel, connection.encoding)) ?? false;
   }
 
   /** The subscribers of `channel` on this node that `target` names, each once. */
   recipients(channel: string, target: Target, except: number | undefined): Connection[] {
     const found = new Set<Connection>();
     const add = (connection: Connection | undefined): void => {
-      if (connection?.socket?.isSubscribed(topicOf(channel, connection.format)) && connection.id !== except)
+      if (connection?.socket?.isSubscribed(topicOf(channel, connection.encoding)) && connection.id !== except)
         found.add(connection);
     };
     for (const id of target.connections) add(this.#connections.byId(id));
@@ -197,6 +185,7 @@ export class FanOut {
       this.#counters.deliveries += recipients;
       if (recipients > 0) this.#counters.deliveryLatency.observe(nowMs - acceptedAtMs);
     }
+    this.#batches.flush();
     this.#expected = Math.max(pending.length, 0.9 * this.#expected);
     this.#deliveriesBefore = this.#counters.deliveries - before;
   }
@@ -228,17 +217,36 @@ export class FanOut {
   #publish({ channel, body, except }: Publication, recipients: number): number {
     if (recipients === 0) return 0;
     const frame = `${body}}`;
-    this.#counters.framesOut += recipients;
-    this.#counters.bytesOut += recipients * frame.length;
-    const excluded = except === undefined ? undefined : this.#connections.byId(except)?.socket;
-    this.#topics.publish(channel, frame, false, excluded);
-    const topic = topicOf(channel, "msgpack");
-    if (this.#connections.msgpackCount > 0 && this.#topics.numSubscribers(topic) > 0)
-      this.#topics.publish(topic, transcode(frame), true, excluded);
+    const publisher = except === undefined ? undefined : this.#connections.byId(except);
+    const { encodingsInUse } = this.#connections;
+    for (const encoding of encodingsInUse) {
+      const topic = topicOf(channel, encoding);
+      const excluded = publisher?.encoding === encoding ? publisher.socket : undefined;
+      const subscribers = encodingsInUse.length === 1 ? recipients : this.#countIn(topic, excluded);
+      if (subscribers === 0) continue;
+      if (encoding.isBatched && excluded === undefined) this.#batches.add(topic, encoding, body);
+      else {
+        if (encoding.isBatched) this.#batches.flush(); // it goes behind them
+        this.#send(topic, encoding, frame, subscribers, excluded);
+      }
+    }
     return recipients;
   }
 
+  #countIn(topic: string, excluded?: Socket): number {
+    return this.#topics.numSubscribers(topic) - (excluded?.isSubscribed(topic) ? 1 : 0);
+  }
+
+  /** `json`: one frame, or an array of them. */
+  #send(topic: string, { format }: Encoding, json: string, subscribers: number, except?: Socket): void {
+    const frame = format === "json" ? json : transcode(json);
+    this.#counters.framesOut += subscribers;
+    this.#counters.bytesOut += subscribers * frame.length;
+    this.#topics.publish(topic, frame, format === "msgpack", except);
+  }
+
   #sendTo({ channel, body, except }: Publication, target: Target): number {
+    this.#batches.flush(); // it goes behind them
     const frame = `${body}}`;
     let packed: EncodedFrame | undefined; // made for the first recipient who wants it
     const recipients = this.recipients(channel, target, except);

@@ -15,12 +15,13 @@ import type { ErrorCode } from "../protocol/codes.ts";
 import { transcode } from "../protocol/encode.ts";
 import type { Subscribe, Unsubscribe } from "../protocol/messages.ts";
 import { type Refusal, refusal } from "../protocol/refusal.ts";
-import { channelsOf, type FanOut, topicOf } from "./fan-out.ts";
+import type { FanOut } from "./fan-out.ts";
 import { Grants, serverGrant } from "./grants.ts";
 import type { History, HistoryEntry } from "./history.ts";
 import { type MembershipParts, Memberships } from "./memberships.ts";
 import { type Policies, type Policy, refuse } from "./policy.ts";
 import type { Members } from "./presence.ts";
+import { channelsOf, topicOf } from "./topics.ts";
 
 export interface SubscriptionOptions {
   readonly channelsPerConnectionMax: number;
@@ -90,10 +91,10 @@ export class Subscriptions {
 
   #subscribe(connection: Connection, request: Subscribe, grant: Grant | undefined): Refusal | undefined {
     const { connections, policies, fanOut, members } = this.#parts;
-    const { slot, format } = connection;
+    const { slot, format, encoding } = connection;
     const { channel, id } = request;
     const policy = policies.of(channel);
-    const topic = topicOf(channel, format);
+    const topic = topicOf(channel, encoding);
     const isNew = connection.socket?.isSubscribed(topic) === false;
     const { channelsPerConnectionMax } = this.#options;
     if (isNew && this.#counts[slot]! >= channelsPerConnectionMax)
@@ -133,8 +134,8 @@ export class Subscriptions {
   }
 
   /** The connection is subscribed to `channel`. */
-  has({ socket, format }: Connection, channel: string): boolean {
-    return socket?.isSubscribed(topicOf(channel, format)) ?? false;
+  has({ socket, encoding }: Connection, channel: string): boolean {
+    return socket?.isSubscribed(topicOf(channel, encoding)) ?? false;
   }
 
   /** True where the client has read further in the log than this node: it comes from one that is ahead. */
@@ -210,7 +211,7 @@ export class Subscriptions {
   }
 
   #leave(connection: Connection, channel: string): void {
-    const topic = topicOf(channel, connection.format);
+    const topic = topicOf(channel, connection.encoding);
     if (!connection.socket?.isSubscribed(topic)) return;
     this.#parts.fanOut.flush(); // what was acknowledged before this still reaches the connection
     connection.socket?.unsubscribe(topic);

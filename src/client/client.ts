@@ -30,6 +30,13 @@ import { platform, platformSocket } from "./surroundings.ts";
 import { type TokenSource, Tokens } from "./tokens.ts";
 import type { ChannelMap, MessageOn } from "./typed-channels.ts";
 
+/** What a request holds. */
+interface Fields {
+  readonly channel?: string;
+  readonly key?: string | undefined;
+  readonly [name: string]: unknown;
+}
+
 export class Client<Channels extends ChannelMap = Record<string, unknown>> {
   readonly #events = new Emitter<ClientEvents>();
   readonly #tokens: Tokens;
@@ -128,7 +135,7 @@ export class Client<Channels extends ChannelMap = Record<string, unknown>> {
     message: MessageOn<Channels, Name>,
     options: PublishOptions = {},
   ): Promise<Acknowledgement> {
-    return this.#ask("message", { channel, message, ...options, key: options.key ?? newKey() });
+    return this.#ask("message", { channel, message, ...options });
   }
 
   presence(channel: string): Promise<MemberList> {
@@ -152,24 +159,20 @@ export class Client<Channels extends ChannelMap = Record<string, unknown>> {
 
   /** Sends all in one frame, as far as the gateway's limits go; each has its own outcome. */
   batch(items: readonly BatchItem[]): Promise<PromiseSettledResult<Reply>[]> {
-    return Promise.allSettled(
-      items.map(({ action, ...data }) => {
-        const key = action === "message" ? { key: newKey() } : {};
-        return this.#ask<Reply>(action, { ...key, ...data });
-      }),
-    );
+    return Promise.allSettled(items.map(({ action, ...data }) => this.#ask<Reply>(action, data)));
   }
 
-  #ask<T>(action: string, data: object, isFirst = false): Promise<T> {
+  #ask<T>(action: string, fields: Fields, isFirst = false): Promise<T> {
+    // A publication without a key could be doubled by being sent again.
+    const data = action === "message" ? { ...fields, key: fields.key ?? newKey() } : fields;
     const reply = new Promise<T>((resolve, reject) => {
       const fail = (error: TidegateError): void => {
         reject(error);
         this.#failed(error);
       };
       if (this.state === "closed") return fail(new TidegateError("disconnected", "the client is disconnected"));
-      const { channel } = data as { readonly channel?: string };
       const succeed = resolve as (reply: unknown) => void;
-      this.#outbox.add({ action, channel, data: () => data, succeed, fail, isFirst });
+      this.#outbox.add({ action, channel: fields.channel, data: () => data, succeed, fail, isFirst });
     });
     const settled = (): void => this.#subscriptions.schedule(); // a publication may have been what a channel was kept for
     reply.then(settled, settled); // so whoever does not wait for it hears of a refusal as an `error`

@@ -1,14 +1,14 @@
 /** Frames to and from what travels. JSON is here; MessagePack is `msgpack.ts`, for whoever imports it. */
 export interface Codec {
-  /** The subprotocol that asks the gateway for this encoding. */
-  readonly protocol: string;
+  /** The subprotocols that ask the gateway for this encoding, the best first; the others are for older gateways. */
+  readonly protocols: readonly string[];
   encode(frame: object): string | Uint8Array;
-  /** Throws where `data` is no frame. */
+  /** To a frame, or to an array of them. Throws where `data` is neither. */
   decode(data: unknown): unknown;
 }
 
 export const json: Codec = {
-  protocol: "tidegate.json.v1",
+  protocols: ["tidegate.json.batch.v1", "tidegate.json.v1"],
   encode: (frame) => JSON.stringify(frame),
   decode: (data) => JSON.parse(data as string),
 };

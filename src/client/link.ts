@@ -100,10 +100,13 @@ export class Link {
       const token = await tokens.get();
       if (!isCurrent()) return;
       // The token travels as a subprotocol: browsers set no headers, and a URL ends up in logs.
-      const socket = new WebSocket!(url, token ? [format.protocol, "bearer", token] : [format.protocol]) as Socket;
+      const socket = new WebSocket!(
+        url,
+        token ? [...format.protocols, "bearer", token] : [...format.protocols],
+      ) as Socket;
       this.#socket = socket;
       socket.binaryType = "arraybuffer";
-      socket.onmessage = ({ data }) => isCurrent() && this.#receive(data);
+      socket.onmessage = ({ data }) => this.#receive(data, isCurrent);
       let why = ""; // browsers do not say
       socket.onerror = ({ message = "" }) => {
         why = message; // `onclose` follows
@@ -122,18 +125,18 @@ export class Link {
     return () => run === this.#run;
   }
 
-  #receive(data: unknown): void {
-    this.#heardMs = this.#options.surroundings.now();
-    let frame: Frame;
+  #receive(data: unknown, isCurrent: () => boolean): void {
     try {
-      frame = this.#options.format.decode(data) as Frame;
-      if (!frame) throw frame; // null, say
+      for (const frame of [this.#options.format.decode(data) as Frame | Frame[]].flat()) {
+        if (!isCurrent()) return; // the one before may have ended it
+        this.#heardMs = this.#options.surroundings.now();
+        if (frame.action === "ping") this.#send({ action: "pong" });
+        if (this.#state === "connected") this.#events.received(frame);
+        else if (frame.action === "welcome") this.#welcomed(frame as unknown as Welcome);
+      }
     } catch (cause) {
-      return this.#ended(lostCode, String(cause)); // whatever is there, it is no gateway
+      if (isCurrent()) this.#ended(lostCode, String(cause)); // whatever is there, it is no gateway
     }
-    if (frame.action === "ping") this.#send({ action: "pong" });
-    if (this.#state === "connected") this.#events.received(frame);
-    else if (frame.action === "welcome") this.#welcomed(frame as unknown as Welcome);
   }
 
   #welcomed(frame: Welcome): void {

@@ -6,7 +6,7 @@ const packr = new Packr({ useRecords: false, variableMapSize: true });
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType: "number" });
 
 export const msgpack: Codec = {
-  protocol: "tidegate.msgpack.v1",
+  protocols: ["tidegate.msgpack.batch.v1", "tidegate.msgpack.v1"],
   // Through JSON: what has no form there is treated as JSON treats it, and absent fields are absent.
   encode(frame) {
     const text = JSON.stringify(frame);

@@ -72,8 +72,8 @@ export class Outbox {
     this.#lastId += 1;
     const open: Open = { ...request, id: this.#lastId };
     this.#open.set(open.id, open);
-    const at = request.isFirst ? this.#waiting.findIndex(({ isFirst }) => !isFirst) : -1;
-    this.#waiting.splice(at === -1 ? this.#waiting.length : at, 0, open);
+    this.#waiting.push(open);
+    if (open.isFirst) this.#waiting.sort(byTurn);
     this.flush();
   }
 
@@ -200,7 +200,7 @@ export class Outbox {
   }
 
   #all(): Open[] {
-    return [...this.#open.values()].sort((a, b) => Number(b.isFirst) - Number(a.isFirst));
+    return [...this.#open.values()].sort(byTurn);
   }
 
   #flushIn(ms: number): void {
@@ -217,5 +217,7 @@ export class Outbox {
 
 /** Of `{"action":"batch","data":{"items":[…]}}`. */
 const envelopeBytes = 64;
+
+const byTurn = (a: Open, b: Open): number => Number(b.isFirst) - Number(a.isFirst);
 
 const tooBig = ["message_too_big", "too large"] as const;

@@ -11,6 +11,7 @@ import type { Counters } from "../metrics/counters.ts";
 import { type CloseReason, closeCodes } from "../protocol/codes.ts";
 import type { Format } from "../protocol/decode.ts";
 import { type EncodedFrame, encode } from "../protocol/encode.ts";
+import type { Encoding } from "../protocol/encoding.ts";
 
 /** What a connection needs of a socket; uWebSockets.js' WebSocket has this shape. */
 export interface Socket {
@@ -53,7 +54,7 @@ const queuePollMs = 20;
 export class Connection {
   readonly slot: number;
   readonly id: number;
-  readonly format: Format;
+  readonly encoding: Encoding;
   readonly address: string;
   readonly #transport: Transport;
   #ownTopic: string | undefined;
@@ -73,7 +74,7 @@ export class Connection {
     slot: number,
     id: number,
     socket: Socket,
-    format: Format,
+    encoding: Encoding,
     address: string,
     identity: Identity | undefined,
     transport: Transport,
@@ -81,7 +82,7 @@ export class Connection {
     this.slot = slot;
     this.id = id;
     this.socket = socket;
-    this.format = format;
+    this.encoding = encoding;
     this.address = address;
     this.identity = identity;
     this.grants = undefined;
@@ -90,6 +91,10 @@ export class Connection {
     this.hasReplies = false;
     this.#transport = transport;
     this.#ownTopic = undefined;
+  }
+
+  get format(): Format {
+    return this.encoding.format;
   }
 
   /** Open, and not about to be closed. */

@@ -6,7 +6,7 @@
  */
 import { randomInt } from "node:crypto";
 import type { Identity } from "../auth/identity.ts";
-import type { Format } from "../protocol/decode.ts";
+import { type Encoding, encodings } from "../protocol/encoding.ts";
 import { Connection, type Socket, type Transport } from "./connection.ts";
 import { connectionId, generationsMax, Slots, slotOf } from "./slots.ts";
 
@@ -32,7 +32,8 @@ export class Connections {
   readonly #openListeners: ((connection: Connection) => void)[] = [];
   readonly #closeListeners: CloseListener[] = [];
   #count = 0;
-  #msgpackCount = 0;
+  readonly #counts = new Map<Encoding, number>(encodings.map((encoding) => [encoding, 0]));
+  #inUse: readonly Encoding[] = [];
 
   constructor(self: NodeIdentity, transport: Transport) {
     this.#self = self;
@@ -49,9 +50,13 @@ export class Connections {
     return this.#count;
   }
 
-  /** Connections that speak MessagePack. */
-  get msgpackCount(): number {
-    return this.#msgpackCount;
+  /** The encodings of open connections. */
+  get encodingsInUse(): readonly Encoding[] {
+    return this.#inUse;
+  }
+
+  countOf(encoding: Encoding): number {
+    return this.#counts.get(encoding)!;
   }
 
   onOpen(listener: (connection: Connection) => void): void {
@@ -62,13 +67,13 @@ export class Connections {
     this.#closeListeners.push(listener);
   }
 
-  open(socket: Socket, format: Format, address: string, identity: Identity | undefined): Connection {
+  open(socket: Socket, encoding: Encoding, address: string, identity: Identity | undefined): Connection {
     const slot = this.slots.take();
     const id = connectionId(this.#self.node, this.slots.generation(slot), slot);
-    const connection = new Connection(slot, id, socket, format, address, identity, this.#transport);
+    const connection = new Connection(slot, id, socket, encoding, address, identity, this.#transport);
     this.#bySlot[slot] = connection;
     this.#count += 1;
-    if (format === "msgpack") this.#msgpackCount += 1;
+    this.#counted(encoding, 1);
     this.#transport.counters.connectionsOpened += 1;
     if (identity !== undefined) this.#addUser(connection, identity);
     for (const listener of this.#openListeners) listener(connection);
@@ -84,7 +89,7 @@ export class Connections {
     if (connection.identity !== undefined) this.#removeUser(connection, connection.identity);
     this.#bySlot[connection.slot] = undefined;
     this.#count -= 1;
-    if (connection.format === "msgpack") this.#msgpackCount -= 1;
+    this.#counted(connection.encoding, -1);
     this.slots.release(connection.slot);
   }
 
@@ -121,6 +126,12 @@ export class Connections {
   /** Names one connection for logs and the server API: unlike its id, never used again by a later process. */
   session(connection: Connection): string {
     return `${this.#self.incarnation}.${connection.id.toString(36)}`;
+  }
+
+  #counted(encoding: Encoding, change: 1 | -1): void {
+    const count = this.countOf(encoding) + change;
+    this.#counts.set(encoding, count);
+    if (count === 0 || (count === 1 && change === 1)) this.#inUse = encodings.filter((each) => this.countOf(each) > 0);
   }
 
   #addUser(connection: Connection, { userId }: Identity): void {

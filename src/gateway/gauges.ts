@@ -21,7 +21,7 @@ export interface GaugeSources {
 export function gaugesOf(sources: GaugeSources, isDraining: () => boolean): Gauges {
   const { connections, subscriptions, history, members, revocations, guard, health } = sources;
   return {
-    connections: () => ({ json: connections.count - connections.msgpackCount, msgpack: connections.msgpackCount }),
+    connections: () => formats(connections),
     subscriptions: () => subscriptions.count,
     historyChannels: () => history.channels,
     historyMessages: () => history.messages,
@@ -33,4 +33,10 @@ export function gaugesOf(sources: GaugeSources, isDraining: () => boolean): Gaug
     draining: () => (isDraining() ? 1 : 0),
     ready: () => (health.ready().ok ? 1 : 0),
   };
+}
+
+function formats(connections: Connections): { readonly json: number; readonly msgpack: number } {
+  const sums = { json: 0, msgpack: 0 };
+  for (const encoding of connections.encodingsInUse) sums[encoding.format] += connections.countOf(encoding);
+  return sums;
 }

@@ -3,9 +3,9 @@
  * tied: no part is then slower by a call.
  */
 import type { Apply, Bus } from "../bus/bus.ts";
-import { channelOf } from "../channel/fan-out.ts";
 import type { Idempotency } from "../channel/idempotency.ts";
 import type { Members } from "../channel/presence.ts";
+import { channelOf } from "../channel/topics.ts";
 import type { Config } from "../config/config-schema.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { Connections } from "../connection/connections.ts";

@@ -5,7 +5,7 @@
  * frames: the checks of RFC 6455, section 4.2.1, and of RFC 9112, section 3.2, are made here. The request is gone when its
  * handler returns, so everything is copied out first.
  */
-import type { Format } from "../protocol/decode.ts";
+import { type Encoding, encodings } from "../protocol/encoding.ts";
 import type { HttpRequest, HttpResponse } from "../uws/uws.ts";
 
 export interface HandshakeRequest {
@@ -63,21 +63,23 @@ export function handshakeFault({ headers }: HandshakeRequest): Rejection | undef
 
 /** The encoding and the subprotocol that the connection gets. */
 export interface Negotiated {
-  readonly format: Format;
+  readonly encoding: Encoding;
   /** The subprotocol to answer with: one that was offered, never a token; "" for none. */
   readonly subprotocol: string;
 }
 
-/** A subprotocol decides before `?format=`. */
+/** A subprotocol decides before `?format=` and `?batch=`. */
 export function negotiate({ headers, query }: HandshakeRequest): Negotiated | Rejection {
   const offered = list(headers.get("sec-websocket-protocol"));
-  if (offered.includes("tidegate.msgpack.v1")) return { format: "msgpack", subprotocol: "tidegate.msgpack.v1" };
-  const format = query.get("format") ?? "json";
+  const chosen = encodings.find(({ subprotocol }) => offered.includes(subprotocol));
+  if (chosen !== undefined) return { encoding: chosen, subprotocol: chosen.subprotocol };
+  const [format, batch] = [query.get("format") ?? "json", query.get("batch") ?? "false"];
   if (format !== "json" && format !== "msgpack")
     return { status: "400", error: "Unknown format: expected json or msgpack" };
-  if (offered.includes("tidegate.json.v1")) return { format: "json", subprotocol: "tidegate.json.v1" };
+  if (batch !== "true" && batch !== "false") return { status: "400", error: "Unknown batch: expected true or false" };
+  const encoding = encodings.find((each) => each.format === format && each.isBatched === (batch === "true"))!;
   // Browsers fail a handshake whose offered subprotocols are all left unanswered: "bearer" is one of them.
-  return { format, subprotocol: offered[0]?.toLowerCase() === "bearer" ? offered[0] : "" };
+  return { encoding, subprotocol: offered[0]?.toLowerCase() === "bearer" ? offered[0] : "" };
 }
 
 /** The token of the handshake; `undefined` for none, `"conflict"` where two disagree, or a place holds more than a token. */

@@ -5,7 +5,7 @@
  * published. A certificate is renewed by a second app beside the first: connections stay with the app that took them,
  * and publications go to every app that has some.
  */
-import type { Topics } from "../channel/fan-out.ts";
+import type { Topics } from "../channel/topics.ts";
 import type { Clock } from "../clock/clock.ts";
 import type { Connection, Socket } from "../connection/connection.ts";
 import type { Connections } from "../connection/connections.ts";
@@ -188,7 +188,7 @@ export class SocketServer implements Topics {
         const data = ws.getUserData();
         const admission = data.state as Admission;
         const socket = ws as unknown as Socket;
-        const connection = connections.open(socket, admission.format, admission.address, admission.identity);
+        const connection = connections.open(socket, admission.encoding, admission.address, admission.identity);
         data.state = connection;
         running.connections += 1;
         data.running = running;
@@ -197,7 +197,7 @@ export class SocketServer implements Topics {
         log.debug({ connection: connection.id, address: admission.address }, "connection opened");
         const greet = (): void => {
           const welcome = parts.welcome(connection, admission.authError, clock.unixSeconds());
-          connection.sendEncoded(admission.format === "json" ? welcome : transcode(welcome));
+          connection.sendEncoded(connection.format === "json" ? welcome : transcode(welcome));
           receiver.resume(connection);
         };
         if (!admission.isLate) return greet();

@@ -11,6 +11,7 @@ import type { AddressCounts } from "../limit/address-counts.ts";
 import type { Log } from "../log/log.ts";
 import type { Counters, HandshakeStatus } from "../metrics/counters.ts";
 import type { Format } from "../protocol/decode.ts";
+import type { Encoding } from "../protocol/encoding.ts";
 import type { HttpRequest, HttpResponse, us_socket_context_t } from "../uws/uws.ts";
 import type { TrustedProxies } from "./client-address.ts";
 import {
@@ -29,7 +30,7 @@ import { rejectHandshake } from "./reject.ts";
 /** What a socket opens with. */
 export interface Admission {
   readonly address: string;
-  readonly format: Format;
+  readonly encoding: Encoding;
   readonly identity: Identity | undefined;
   /** Why the token that came with the handshake was not accepted, where one is not required. */
   readonly authError: TokenFault | undefined;
@@ -83,7 +84,7 @@ export function upgrade(parts: UpgradeParts, res: HttpResponse, req: HttpRequest
     }
     parts.counters.handshakes["101"] += 1;
     const { headers } = request;
-    const state: Admission = { address, format: negotiated.format, ...decided, isLate };
+    const state: Admission = { address, encoding: negotiated.encoding, ...decided, isLate };
     const key = headers.get("sec-websocket-key") ?? "";
     res.upgrade({ state }, key, negotiated.subprotocol, headers.get("sec-websocket-extensions") ?? "", context);
   };
@@ -93,7 +94,7 @@ export function upgrade(parts: UpgradeParts, res: HttpResponse, req: HttpRequest
     if (isRejection(decided)) return decided;
     isCounted = parts.addresses.take(address); // before anybody is asked: one address must not keep them all busy
     if (!isCounted) return tooManyFromAddress;
-    return agree(parts, { address, format: negotiated.format, ...request }, decided);
+    return agree(parts, { address, format: negotiated.encoding.format, ...request }, decided);
   };
   const decided = verified instanceof Promise ? verified.then(decideAll) : decideAll(verified);
   if (!(decided instanceof Promise)) return finish(decided, false);

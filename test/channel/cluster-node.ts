@@ -5,13 +5,14 @@
 import type { Identity } from "../../src/auth/identity.ts";
 import type { Bus } from "../../src/bus/bus.ts";
 import { Channels } from "../../src/channel/channels.ts";
-import { FanOut, type Topics } from "../../src/channel/fan-out.ts";
+import { FanOut } from "../../src/channel/fan-out.ts";
 import { History } from "../../src/channel/history.ts";
 import { Idempotency } from "../../src/channel/idempotency.ts";
 import { Policies } from "../../src/channel/policy.ts";
 import type { PolicyOptions } from "../../src/channel/policy-options.ts";
 import { Members } from "../../src/channel/presence.ts";
 import { Subscriptions } from "../../src/channel/subscriptions.ts";
+import type { Topics } from "../../src/channel/topics.ts";
 import { systemClock } from "../../src/clock/clock.ts";
 import type { Connection, Socket } from "../../src/connection/connection.ts";
 import { Connections } from "../../src/connection/connections.ts";
@@ -19,6 +20,7 @@ import { SlowConsumers } from "../../src/connection/slow-consumers.ts";
 import { Counters } from "../../src/metrics/counters.ts";
 import { decodeFrame } from "../../src/protocol/decode.ts";
 import type { EncodedFrame } from "../../src/protocol/encode.ts";
+import { plainJson } from "../../src/protocol/encoding.ts";
 import type { Publish, Subscribe } from "../../src/protocol/messages.ts";
 import type { Frame } from "../support/client.ts";
 
@@ -86,7 +88,7 @@ export class ClusterNode {
     this.#sockets.add(socket);
     const connection = this.#connections.open(
       socket,
-      "json",
+      plainJson,
       "127.0.0.1",
       userId === undefined ? undefined : identityOf(userId),
     );

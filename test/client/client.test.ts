@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import WebSocket from "ws";
+import { json } from "../../src/client/codec.ts";
 import { createClient, TidegateError } from "../../src/client/index.ts";
 import { msgpack } from "../../src/client/msgpack.ts";
 import { until } from "../support/child.ts";
+import { connect } from "../support/client.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { token } from "../support/tokens.ts";
 import { have, startClient, valuesOf } from "./clients.ts";
@@ -153,9 +155,44 @@ describe("The client, against a gateway", () => {
     assert.deepEqual(values, [{ text: "Grüße", list: [1, null, true] }]);
     await assert.rejects(room.publish(JSON.parse('{"__proto__": 1}')), { code: "invalid_message" });
     await room.publish('"__proto__":');
-    assert.equal(client.sockets.all[0]?.protocol, "tidegate.msgpack.v1");
+    assert.equal(client.sockets.all[0]?.protocol, "tidegate.msgpack.batch.v1");
     assert.deepEqual(client.sockets.sent, [], "no text frame");
   });
+
+  for (const format of [json, msgpack]) {
+    it(`takes messages that arrive in one frame one by one, and none after disconnect(): ${format.protocols[0]}`, async (t) => {
+      const gateway = await startTestGateway(t);
+      const client = startClient(t, gateway, { format });
+      const values = valuesOf(client.subscribe("chat.busy"));
+      let stopAt = "";
+      client.on("message", ({ message }) => {
+        if (message === stopAt) client.disconnect();
+      });
+      const publishAll = async (name: string): Promise<void> => {
+        const publisher = await connect(t, gateway.url);
+        await publisher.subscribe("chat.busy");
+        const items = ["a", "b", "c"].map((letter) => ({
+          action: "message",
+          data: { channel: "chat.busy", message: name + letter },
+        }));
+        publisher.request("batch", { items });
+        await publisher.next({ message: `${name}c` });
+      };
+      let frames = 0;
+      await client.reaches("connected");
+      client.sockets.all[0]!.on("message", (data: Buffer | ArrayBuffer) => {
+        if (Buffer.from(data as Buffer).includes("1b")) frames += 1;
+      });
+      await client.history("chat.busy"); // by then it is subscribed
+      await publishAll("1");
+      await have(values, 3);
+      assert.equal(frames, 1);
+      stopAt = "2b";
+      await publishAll("2");
+      await client.reaches("closed");
+      assert.deepEqual(values, ["1a", "1b", "1c", "2a", "2b"]);
+    });
+  }
 
   it("iterates over a channel's messages until it is left, and throws what ended it", async (t) => {
     const gateway = await startTestGateway(t);

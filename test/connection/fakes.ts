@@ -5,6 +5,7 @@ import type { Connection, Socket } from "../../src/connection/connection.ts";
 import { Connections } from "../../src/connection/connections.ts";
 import { Sweep, type SweepOptions } from "../../src/connection/sweep.ts";
 import { Counters } from "../../src/metrics/counters.ts";
+import { plainJson } from "../../src/protocol/encoding.ts";
 
 export class ManualClock implements Clock {
   ms = 1_000_000;
@@ -93,7 +94,7 @@ export function fakeConnections(node = 0) {
   );
   const open = (identity?: Connection["identity"]): FakeConnection => {
     const socket = new FakeSocket();
-    const connection = connections.open(socket, "json", "127.0.0.1", identity);
+    const connection = connections.open(socket, plainJson, "127.0.0.1", identity);
     socket.onClosed = () => connections.closed(connection);
     return { connection, socket };
   };

@@ -114,6 +114,7 @@ const headerValues = (dice: Dice): readonly string[] => [
   ],
   ...[
     "tidegate.msgpack.v1, tidegate.json.v1",
+    "tidegate.json.batch.v1, tidegate.json.v1",
     "0",
     "-1",
     "99999999999999999999",

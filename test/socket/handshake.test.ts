@@ -208,6 +208,22 @@ describe("The subprotocol and the format", () => {
     assert.equal(headers["sec-websocket-protocol"], undefined);
   });
 
+  it("may ask for batches, in both formats, and then needs no ?batch=true", async (t) => {
+    const { protocol, client } = await negotiated(t, ["tidegate.json.v1", "tidegate.json.batch.v1"], "?batch=false");
+    assert.equal(protocol, "tidegate.json.batch.v1");
+    await client.settled();
+    const packed = await negotiated(t, ["tidegate.msgpack.v1", "tidegate.msgpack.batch.v1"]);
+    assert.equal(packed.protocol, "tidegate.msgpack.batch.v1");
+    await packed.client.settled();
+  });
+
+  it("is refused with 400 where ?batch= is neither true nor false", async (t) => {
+    const gateway = await startTestGateway(t);
+    const { status, body } = await refusedHandshake(`${gateway.url}/?batch=yes`);
+    assert.equal(status, 400);
+    assert.match(JSON.parse(body).error, /true or false/);
+  });
+
   it("is refused with 400 where ?format= is unknown", async (t) => {
     const gateway = await startTestGateway(t);
     const { status, body } = await refusedHandshake(`${gateway.url}/?format=xml`);

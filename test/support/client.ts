@@ -8,8 +8,10 @@ export type Frame = Record<string, unknown>;
 
 export class TestClient {
   readonly socket: WebSocket;
-  /** Every frame that arrived, oldest first. */
+  /** Every frame that arrived, oldest first; those of an array one by one. */
   readonly frames: Frame[] = [];
+  /** How many frames each array brought. */
+  readonly arrays: number[] = [];
   /** Set once the connection is closed. */
   closed: { code: number; reason: string } | undefined;
   #taken = 0; // frames[0..taken] have been handed out by next()
@@ -20,7 +22,9 @@ export class TestClient {
     this.socket = socket;
     this.#isPacked = isPacked;
     socket.on("message", (data: Buffer) => {
-      this.frames.push(isPacked ? unpack(data) : JSON.parse(data.toString()));
+      const frame = isPacked ? unpack(data) : JSON.parse(data.toString());
+      if (Array.isArray(frame)) this.arrays.push(frame.length);
+      this.frames.push(...[frame].flat());
       this.#signal();
     });
     socket.on("close", (code, reason) => {
@@ -118,7 +122,7 @@ export interface ConnectOptions extends ClientOptions {
 /** Connects and waits for the welcome frame; the connection ends with the test. */
 export async function connect(t: Lifetime, url: string, options: ConnectOptions = {}): Promise<TestClient> {
   const { subprotocols = [], ...rest } = options;
-  const isPacked = subprotocols.includes("tidegate.msgpack.v1") || url.includes("format=msgpack");
+  const isPacked = subprotocols.some((name) => name.startsWith("tidegate.msgpack.")) || url.includes("format=msgpack");
   const socket = new WebSocket(url, subprotocols, rest);
   const client = new TestClient(socket, isPacked);
   t.after(() => socket.terminate());

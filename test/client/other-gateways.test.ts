@@ -1,4 +1,7 @@
-/** The client before a gateway of a later release: a real one, with more in its frames and more frames than the client knows. */
+/**
+ * The client before gateways of other releases: a real one, with more in its frames and more frames than the client knows,
+ * or which knows one subprotocol alone.
+ */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
@@ -23,7 +26,7 @@ const unknownFrames = [
 describe("The client, against a later release's gateway", () => {
   it("passes over frames and fields that it does not know, in a replay as well", async (t) => {
     const gateway = await startTestGateway(t);
-    const later = await startLater(t, gateway.url, (frame) => [...unknownFrames, { ...frame, novelty: { of: [1] } }]);
+    const later = await startOther(t, gateway.url, (frame) => [...unknownFrames, { ...frame, novelty: { of: [1] } }]);
     const [ann, ben] = [startClient(t, later), startClient(t, gateway)];
     const errors: unknown[] = [];
     const gaps: unknown[] = [];
@@ -64,13 +67,26 @@ describe("The client, against a later release's gateway", () => {
   });
 });
 
+describe("The client, against a gateway that knows no batches", () => {
+  it("speaks the plain encoding, which it offers behind the other one", async (t) => {
+    const gateway = await startTestGateway(t);
+    const older = await startOther(t, gateway.url, (frame) => [frame]);
+    const client = startClient(t, older);
+    const room = client.subscribe("chat.x");
+    const heard = valuesOf(room);
+    await room.publish("one");
+    await have(heard, 1);
+    assert.equal(client.sockets.all[0]!.protocol, "tidegate.json.v1");
+  });
+});
+
 /** Passes frames on both ways; each of the gateway's as what `extend` makes of it. */
-async function startLater(
+async function startOther(
   t: TestContext,
   gatewayUrl: string,
   extend: (frame: Record<string, unknown>) => readonly unknown[],
 ): Promise<{ readonly url: string }> {
-  const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+  const server = new WebSocketServer({ host: "127.0.0.1", port: 0, handleProtocols: () => "tidegate.json.v1" });
   await once(server, "listening");
   server.on("connection", (client) => {
     const gateway = new WebSocket(gatewayUrl, ["tidegate.json.v1"]);
