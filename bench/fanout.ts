@@ -4,6 +4,7 @@ import type { FanoutJob, FanoutResult } from "./load/fanout-load.ts";
 import type { ServerAddress } from "./load/job.ts";
 import { LoadProcess, load } from "./load-process.ts";
 import { interleaveServers, type Report, type Sample, type Sitting } from "./scenario.ts";
+import { withBatches } from "./servers.ts";
 
 export const subscribers = 1000;
 const inFlight = [1, 32, 256];
@@ -12,7 +13,12 @@ export const channel = "bench.fanout";
 
 export async function fanout(sitting: Sitting): Promise<Report> {
   const times = sitting.isQuick ? { warmUpMs: 250, measuredMs: 350 } : { warmUpMs: 700, measuredMs: 1600 };
-  const runs = await interleaveServers(sitting, "fanout", (server) => measure(server, times));
+  const runs = await interleaveServers(
+    sitting,
+    "fanout",
+    (server) => measure(server, times),
+    withBatches(sitting.servers),
+  );
   return { title: "one connection publishes to 1,000 subscribers", baseline: "raw", runs };
 }
 

@@ -31,6 +31,13 @@ export const tidegate: Server = {
   env: { TIDEGATE_MAX_MESSAGES_PER_MINUTE: "0", TIDEGATE_AUTH__SECRET: secret },
 };
 
+/** The same, with clients that take batches, as `tidegate/client` does. */
+const batching: Server = { ...tidegate, name: "tidegate, batches", dialect: "tidegate-batches" };
+
+/** For scenarios in which many messages leave at a time. */
+export const withBatches = (servers: readonly Server[]): readonly Server[] =>
+  servers.flatMap((server) => (server === tidegate ? [tidegate, batching] : [server]));
+
 /** What `--compare` chooses from. */
 export const peers: readonly Server[] = [
   { name: "ws", dialect: "ws", command: (port) => node("peers/ws.js", port) },

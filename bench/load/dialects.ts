@@ -54,6 +54,7 @@ export const dialects = {
     messageByte: { at: 9, byte: code("m") }, // a map of less than 16 fields, then "action" and "message" with a byte of length each
     isMsgpack: true,
   },
+  "tidegate-batches": { ...tidegate, path: "/?batch=true" },
   ws: json,
   raw: { ...json, subscribe: (channel) => `+${channel}`, subscribed: "+" },
   "socket.io": {

@@ -1,6 +1,7 @@
 /**
  * Counts the messages in what a server sends, by walking from frame header to frame header: about 10 ns a frame, and
- * nothing is decoded. One byte of the payload tells a message from an acknowledgement.
+ * nothing is decoded. One byte of the payload tells a message from an acknowledgement. An array of messages is counted by
+ * its length: where there are any, all messages must be as long as the last one that came by itself.
  */
 import type { Dialect } from "./dialects.ts";
 import { bigEndian, ServerFrames } from "./server-frames.ts";
@@ -19,6 +20,7 @@ export function counterFor(dialect: Dialect): Counter {
     : new LineCounter(lineOfMessage);
 }
 
+const openingBracket = 0x5b;
 /** A frame's header has at most this many bytes. */
 const headerBytesMax = 10;
 
@@ -26,6 +28,7 @@ class FrameCounter implements Counter {
   messages = 0;
   readonly #at: number;
   readonly #byte: number;
+  #messageBytes = 0; // of the last message that came by itself
   #skip = 0; // bytes of the frame under way that are still to come
   #cut: Buffer | undefined; // the beginning of a frame that ended before it could be judged
 
@@ -68,9 +71,21 @@ class FrameCounter implements Counter {
     const length = short < 126 ? short : short === 126 ? bytes.readUInt16BE(at + 2) : bigEndian(bytes, at + 6, from);
     if (length > this.#at) {
       if (bytes.length <= from + this.#at) return undefined;
-      if (bytes[from + this.#at] === this.#byte) this.messages += 1;
+      if (bytes[from] === openingBracket) this.messages += this.#countIn(length);
+      else if (bytes[from + this.#at] === this.#byte) {
+        this.messages += 1;
+        this.#messageBytes = length;
+      }
     }
     return from + length;
+  }
+
+  /** Messages in an array of so many bytes: `[`, and behind each a comma or `]`. */
+  #countIn(arrayBytes: number): number {
+    const count = (arrayBytes - 1) / (this.#messageBytes + 1);
+    if (!Number.isInteger(count) || this.#messageBytes === 0)
+      throw new Error(`an array of ${arrayBytes} bytes holds other messages than those of ${this.#messageBytes} bytes`);
+    return count;
   }
 }
 
