@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import type { Identity } from "../../src/auth/identity.ts";
 import { Policies, type Policy, type Request, refuse } from "../../src/channel/policy.ts";
 import type { PolicyOptions } from "../../src/channel/policy-options.ts";
+import { bytesKept } from "../support/memory.ts";
 
 const policies = (options: Record<string, PolicyOptions>) => new Policies(options, 8);
 
@@ -84,6 +85,15 @@ describe("A channel's policy", () => {
     const policy = all.of("chat.room");
     for (let n = 0; n < 20_000; n += 1) assert.equal(all.of(`other.${n}`).echo, true);
     assert.equal(all.of("chat.room"), policy);
+  });
+
+  it("is remembered for 2000 names at most: names without end cost no memory", () => {
+    const all = policies({ ">": { echo: false } });
+    const grown = bytesKept(() => {
+      for (let n = 0; n < 20_000; n += 1) all.of(`${n}.`.padEnd(2000, "x"));
+    });
+    assert.equal(grown < 8_000_000, true, `${grown} bytes more`); // 20,000 names are 40 MB
+    assert.equal(all.of("chat.room").echo, false); // it is still in use
   });
 });
 
