@@ -13,12 +13,13 @@ import { tokenCharactersMax } from "./token-header.ts";
 export interface TokenClaims {
   /** Becomes `user_id` and `sub`, as text; not empty. */
   readonly userId: string;
-  readonly role: string;
+  /** `user` where it is not given. */
+  readonly role?: string | undefined;
   /** Patterns that the user may subscribe to. */
   readonly channels?: readonly string[] | undefined;
   /** Patterns that the user may publish to. */
   readonly publish?: readonly string[] | undefined;
-  /** Makes it a subscribe token: it grants the user this one channel, and none of the above. */
+  /** Makes it a subscribe token: it grants the user this one channel, with none of the rights above. */
   readonly channel?: string | undefined;
   /** Whole seconds, at least 1. */
   readonly expiresInSeconds: number;
@@ -32,10 +33,12 @@ export interface TokenClaims {
  * refuse.
  */
 export function signToken(options: AuthOptions, claims: TokenClaims, clock: Clock = systemClock): string {
-  const { userId, role, channels, publish, channel, expiresInSeconds, jti } = claims;
+  const { userId, role = "user", channels, publish, channel, expiresInSeconds, jti } = claims;
   if (userId === "") throw unsignable("userId", "a text of at least one character", '""');
   if (channel !== undefined && !isChannelName(channel))
     throw unsignable("channel", "a channel name", JSON.stringify(channel));
+  if (channel !== undefined && (claims.role ?? channels ?? publish) !== undefined)
+    throw unsignable("channel", "given without role, channels and publish", "both");
   if (channel === undefined && options.roles.length > 0 && !options.roles.includes(role))
     throw unsignable("role", `one of auth.roles (${options.roles.join(", ")})`, JSON.stringify(role));
   if (!Number.isSafeInteger(expiresInSeconds) || expiresInSeconds < 1)

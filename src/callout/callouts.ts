@@ -5,6 +5,7 @@
  * with a `ttl`, and what is decided without asking, is there at once and without a promise. Equal questions are one:
  * those of one event, user, role and channel; of an anonymous user also of one address.
  */
+import type { IncomingMessage } from "node:http";
 import { z } from "zod";
 import type { Clock } from "../clock/clock.ts";
 import { type ErrorCode, errorCodes } from "../protocol/codes.ts";
@@ -46,6 +47,9 @@ export interface CalloutCounters {
   readonly calloutLatency: { observe(milliseconds: number): void };
 }
 
+const answerBytesMax = 16_384;
+/** A kept connection's, before the backend closes it: the least that servers give is five seconds (Node). */
+const idleMs = 4000;
 /** Seconds; an answer that is to hold for longer holds for so long. */
 const ttlMax = 86_400;
 
@@ -79,7 +83,9 @@ export class Callouts {
   constructor(options: CalloutOptions, parts: CalloutParts) {
     this.#options = options;
     this.#parts = parts;
-    this.#post = new HttpPost(options.secret, options.inFlightMax);
+    const headers = { accept: "application/json", "user-agent": "tidegate" };
+    const connections = { maxSockets: options.inFlightMax, maxFreeSockets: options.inFlightMax, timeout: idleMs };
+    this.#post = new HttpPost(headers, connections);
     this.#answers = new AnswerCache(options.cacheEntriesMax, parts.clock);
   }
 
@@ -138,7 +144,8 @@ export class Callouts {
     const { clock, counters, log } = this.#parts;
     const startedMs = clock.nowMs();
     try {
-      const document = await this.#post.send(url, question, timeoutMs, clock.unixSeconds());
+      const receiver = { url, secret: this.#options.secret, timeoutMs };
+      const document = await this.#post.send(receiver, JSON.stringify(question), clock.unixSeconds(), documentOf);
       const answer = answerSchema.safeParse(document);
       if (!answer.success) throw new PostError("the answer must be an object with allow: true or false");
       counters.calloutRequests.answered += 1;
@@ -182,4 +189,24 @@ export class Callouts {
 
 function namesOf({ event, user, role, channel, address }: Question): unknown[] {
   return [event, user ?? null, role ?? null, channel ?? null, user === undefined ? address : null];
+}
+
+/** The parsed answer of status 200. Rejects with a `PostError` where there is none. */
+async function documentOf(answer: IncomingMessage): Promise<unknown> {
+  if (answer.statusCode !== 200) {
+    answer.destroy();
+    throw new PostError(`status ${answer.statusCode}`);
+  }
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of answer as AsyncIterable<Uint8Array>) {
+    size += chunk.length;
+    if (size > answerBytesMax) throw new PostError(`the answer has more than ${answerBytesMax} bytes`);
+    chunks.push(chunk);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString());
+  } catch {
+    throw new PostError("the answer is no JSON");
+  }
 }

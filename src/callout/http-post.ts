@@ -1,15 +1,23 @@
 /**
- * One JSON document posted to a backend, and its answer.
+ * One JSON document posted to a backend, as far as the head of its answer: how call-outs and webhooks speak HTTP.
  *
- * Asked on our terms: the URL comes from the configuration, no redirect is followed, the whole of it is bounded in time
- * and the answer in bytes. Connections are kept for the next question; where the backend closed such a one just as it
- * was used, the question is asked once more, for asking changes nothing.
+ * Asked on our terms: the URL comes from the configuration, no redirect is followed, and the whole is bounded in time,
+ * the answer's body too. Connections are kept for the next document; where the backend closed such a one just as it was
+ * used, the document is sent once more, which it must bear.
  */
-import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
+import { createHmac } from "node:crypto";
+import {
+  type AgentOptions,
+  type ClientRequest,
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type RequestOptions,
+} from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
-import { signature } from "./signature.ts";
 
-/** What went wrong: nobody was there in time, or what came is no answer. */
+/** What went wrong: nobody answered in time, or what came is no answer. */
 export class PostError extends Error {
   override readonly name = "PostError";
   readonly isTimeout: boolean;
@@ -20,92 +28,82 @@ export class PostError extends Error {
   }
 }
 
-const answerBytesMax = 16_384;
-/** Before the backend closes it: the least that servers give is five seconds (Node). */
-const idleMs = 4000;
+export interface Receiver {
+  readonly url: string | URL;
+  /** Signs what is sent; "" signs nothing. */
+  readonly secret: string | Buffer;
+  readonly timeoutMs: number;
+}
+
+/** What a connection ends with that the other side has closed. */
+const closings: ReadonlySet<unknown> = new Set(["ECONNRESET", "EPIPE"]);
 
 export class HttpPost {
-  readonly #secret: string;
+  readonly #headers: OutgoingHttpHeaders;
   readonly #http: HttpAgent;
   readonly #https: HttpsAgent;
+  #isStopped = false;
 
-  /** `secret` signs what is sent, "" signs nothing; at most `connectionsMax` connections to one backend. */
-  constructor(secret: string, connectionsMax: number) {
-    const options = { keepAlive: true, maxSockets: connectionsMax, maxFreeSockets: connectionsMax, timeout: idleMs };
-    this.#secret = secret;
-    this.#http = new HttpAgent(options);
-    this.#https = new HttpsAgent(options);
+  /** `headers` go with every document; `options` say how many connections there are, and for how long they are kept. */
+  constructor(headers: OutgoingHttpHeaders, options: AgentOptions = {}) {
+    this.#headers = { "content-type": "application/json", ...headers };
+    this.#http = new HttpAgent({ ...options, keepAlive: true });
+    this.#https = new HttpsAgent({ ...options, keepAlive: true });
   }
 
-  /** Resolves to the parsed answer of status 200. Rejects with a `PostError` after `timeoutMs` at the latest. */
-  async send(url: string, document: object, timeoutMs: number, unixSeconds: number): Promise<unknown> {
-    const body = JSON.stringify(document);
-    const headers: Record<string, string | number> = {
-      "content-type": "application/json",
-      "content-length": Buffer.byteLength(body),
-      accept: "application/json",
-      "user-agent": "tidegate",
-    };
-    if (this.#secret !== "") headers["tidegate-signature"] = signature(this.#secret, unixSeconds, body);
+  /**
+   * Resolves to what `take` makes of the answer, whose body is left for it to read. Rejects with what `take` does, with
+   * a `PostError`, after `timeoutMs` at the latest, or with the system's error where the backend cannot be reached.
+   */
+  async send<T>(
+    { url, secret, timeoutMs }: Receiver,
+    body: string,
+    unixSeconds: number,
+    take: (answer: IncomingMessage) => T | Promise<T>,
+  ): Promise<T> {
+    const headers: OutgoingHttpHeaders = { ...this.#headers, "content-length": Buffer.byteLength(body) };
+    if (secret.length > 0) headers["tidegate-signature"] = signature(secret, unixSeconds, body);
     const signal = AbortSignal.timeout(timeoutMs);
     try {
-      return await this.#attempt(url, body, headers, signal, true);
+      return await take(await this.#answer(new URL(url), { method: "POST", headers, signal }, body));
     } catch (error) {
-      if (error instanceof PostError) throw error;
-      if (signal.aborted) throw new PostError(`no answer within ${timeoutMs} ms`, true);
-      throw new PostError(error instanceof SyntaxError ? "the answer is no JSON" : String((error as Error).message));
+      throw signal.aborted ? new PostError(`no answer within ${timeoutMs} ms`, true) : error;
     }
   }
 
-  /** Ends the connections that are kept. */
+  /** Ends all connections, and with them what is under way. */
   stop(): void {
+    this.#isStopped = true;
     this.#http.destroy();
     this.#https.destroy();
   }
 
-  async #attempt(
-    url: string,
-    body: string,
-    headers: Record<string, string | number>,
-    signal: AbortSignal,
-    mayRepeat: boolean,
-  ): Promise<unknown> {
-    const options = { method: "POST", headers, signal };
-    const request = url.startsWith("https:")
-      ? httpsRequest(url, { ...options, agent: this.#https })
-      : httpRequest(url, { ...options, agent: this.#http });
+  async #answer(url: URL, options: RequestOptions, body: string, mayRepeat = true): Promise<IncomingMessage> {
+    const request =
+      url.protocol === "https:"
+        ? httpsRequest(url, { ...options, agent: this.#https })
+        : httpRequest(url, { ...options, agent: this.#http });
     request.end(body);
-    let response: IncomingMessage;
     try {
-      response = await responseOf(request);
+      return await answerOf(request);
     } catch (error) {
-      if (!mayRepeat || !request.reusedSocket || signal.aborted) throw error;
-      return this.#attempt(url, body, headers, signal, false);
+      const isClosed = request.reusedSocket && closings.has((error as NodeJS.ErrnoException).code);
+      if (!isClosed || !mayRepeat || this.#isStopped) throw error;
+      return this.#answer(url, options, body, false);
     }
-    if (response.statusCode !== 200) {
-      response.destroy();
-      throw new PostError(`status ${response.statusCode}`);
-    }
-    return JSON.parse(await textOf(response));
   }
 }
 
-function responseOf(request: ClientRequest): Promise<IncomingMessage> {
+/** `t=SECONDS,v1=HEX`: HMAC-SHA256 of the seconds, a dot and the body; the time lets a backend refuse what is old. */
+function signature(secret: string | Buffer, unixSeconds: number, body: string): string {
+  return `t=${unixSeconds},v1=${createHmac("sha256", secret).update(`${unixSeconds}.${body}`).digest("hex")}`;
+}
+
+function answerOf(request: ClientRequest): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     request.once("response", resolve);
     request.on("error", reject); // stays: an error after the response must not be unheard
     // Of an answer that changes the protocol (101) Node tells nothing else: it ends the connection.
     request.once("close", () => reject(new PostError("the connection ended without an answer")));
   });
-}
-
-async function textOf(response: IncomingMessage): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response as AsyncIterable<Uint8Array>) {
-    size += chunk.length;
-    if (size > answerBytesMax) throw new PostError(`the answer has more than ${answerBytesMax} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
 }

@@ -122,12 +122,7 @@ export const calls = {
     ttlSeconds: whole(1, tokenSecondsMax)
       .optional()
       .describe(`How long it is good; ${tokenSecondsDefault} where it is not given.`),
-  })
-    .refine(
-      ({ channel, role, channels, publish }) => channel === undefined || (role ?? channels ?? publish) === undefined,
-      "an object without role, channels and publish where channel is given",
-    )
-    .describe("With `channel` there must be none of role, channels and publish."),
+  }).describe("With `channel` there must be none of role, channels and publish."),
   batch: call({
     calls: z
       .array(z.unknown(), "a list of calls")

@@ -10,7 +10,7 @@ import { CallError } from "./calls.ts";
 
 /** Throws `CallError`: `not_found` where there is no secret to sign with, `invalid_call` for a role that is refused. */
 export function issueToken(options: AuthOptions, call: TokenCall, clock: Clock = systemClock): IssuedToken {
-  const { user, role = "user", channels, publish, channel, ttlSeconds = tokenSecondsDefault } = call;
+  const { user, role, channels, publish, channel, ttlSeconds = tokenSecondsDefault } = call;
   const jti = randomUUID();
   const now = clock.unixSeconds();
   const claims = { userId: String(user), role, channels, publish, channel, expiresInSeconds: ttlSeconds, jti };

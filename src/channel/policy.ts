@@ -13,8 +13,6 @@ import type { Authorize, PolicyOptions } from "./policy-options.ts";
 export type Rule = string;
 
 export interface Policy {
-  /** The most specific pattern that matches, `none` where none does. */
-  readonly name: string;
   readonly subscribe: readonly Rule[];
   readonly publish: readonly Rule[];
   readonly history: { readonly size: number; readonly seconds: number };
@@ -89,7 +87,6 @@ export class Policies {
     }
     const policy = {
       ...(merged as Required<{ [K in keyof PolicyOptions]: NonNullable<PolicyOptions[K]> }>),
-      name: matching.at(-1)?.pattern ?? "none",
       rate,
       ownerPatterns: matching.map(({ pattern }) => pattern).filter((pattern) => pattern.includes("{user}")),
     };

@@ -3,7 +3,7 @@ import { stringify } from "yaml";
 import { ConfigError } from "../config/config-error.ts";
 import { maskSecrets } from "../config/secrets.ts";
 import { parseArguments } from "./arguments.ts";
-import { examineCertificate } from "./doctor-certificate.ts";
+import { examineCertificate } from "./certificate.ts";
 import { inspect } from "./inspect.ts";
 import { complain, endWithReader, print } from "./output.ts";
 

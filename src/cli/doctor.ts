@@ -7,7 +7,7 @@ import { ConfigError } from "../config/config-error.ts";
 import type { Config } from "../config/config-schema.ts";
 import { packagedConfigFile } from "../config/packaged-file.ts";
 import { parseArguments } from "./arguments.ts";
-import { examineCertificate } from "./doctor-certificate.ts";
+import { examineCertificate } from "./certificate.ts";
 import { examineDescriptors, examinePorts, examineReceiveBuffers } from "./doctor-machine.ts";
 import { examineRedis } from "./doctor-redis.ts";
 import type { Finding, Status } from "./finding.ts";

@@ -24,10 +24,8 @@ const grammar = {
 /** Throws a `UsageError`, a `ConfigError`, or an `AuthSetupError` where there is no secret to sign with. */
 export function token(args: readonly string[]): void {
   const { values } = parseArguments(grammar, args);
-  const { user: userId, role = "user", channels, publish, channel, expires = "1h" } = values;
+  const { user: userId, role, channels, publish, channel, expires = "1h" } = values;
   if (userId === undefined || userId === "") throw new UsageError("token needs --user ID", "token");
-  if (channel !== undefined && (values.role ?? channels ?? publish) !== undefined)
-    throw new UsageError("--channel makes a subscribe token, which has no --role, --channels or --publish", "token");
   const expiresInSeconds = parseDuration(expires);
   if (expiresInSeconds === undefined)
     throw new UsageError(`--expires must be ${durationRule}, got ${JSON.stringify(expires)}`, "token");

@@ -5,13 +5,12 @@
  * The rule: it does little that can fail, for its workers end with it. It is started again by whoever started it.
  */
 import cluster from "node:cluster";
-import { readFileSync } from "node:fs";
 import { extname } from "node:path";
-import { createSecureContext } from "node:tls";
 import { fileURLToPath } from "node:url";
 import type { AdminServer } from "../admin/admin-server.ts";
 import { createCalls } from "../calls/create-calls.ts";
 import { systemClock } from "../clock/clock.ts";
+import { readCertificate } from "../config/certificate.ts";
 import type { Config } from "../config/config-schema.ts";
 import { openAdminPort } from "../gateway/admin-port.ts";
 import type { Gateway } from "../gateway/gateway.ts";
@@ -87,7 +86,7 @@ export async function startCluster(configured: Config, count: number, log: Log):
     adminPort: admin.port,
     calls,
     reloadCertificate() {
-      checkCertificate(config.tls); // by all workers or by none
+      if (config.tls.certFile !== "") readCertificate(config.tls); // by all workers or by none
       running.order({ kind: "reload" });
     },
     async stop({ delaySeconds = config.drain.delaySeconds, seconds = config.drain.seconds } = {}) {
@@ -101,8 +100,3 @@ export async function startCluster(configured: Config, count: number, log: Log):
 
 /** As TypeScript, or as what was built of it. */
 const workerProgram = fileURLToPath(new URL(`../worker-main${extname(import.meta.url)}`, import.meta.url));
-
-/** Throws where the files hold no certificate with its key. */
-function checkCertificate({ certFile, keyFile, passphrase }: Config["tls"]): void {
-  if (certFile !== "") createSecureContext({ cert: readFileSync(certFile), key: readFileSync(keyFile), passphrase });
-}

@@ -4,9 +4,8 @@
  * The rule: the receiver decides nothing but the outcome. Redirects are not followed, a body is read only so that the
  * connection can be used again, and the whole takes no longer than its time.
  */
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
-import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
-import { signature } from "../callout/signature.ts";
+import type { IncomingMessage } from "node:http";
+import { type HttpPost, PostError, type Receiver } from "../callout/http-post.ts";
 
 export type Outcome =
   /** The receiver has it. */
@@ -26,66 +25,25 @@ export interface Answer {
   readonly retryAfterMs: number;
 }
 
-export interface Receiver {
-  readonly url: URL;
-  readonly secret: Buffer;
-  readonly timeoutMs: number;
-}
-
 /** An answer's body is nobody's: this much is read, then the connection is given up. */
 const answerBytesMax = 64 * 1024;
 const retryAfterMaxMs = 3_600_000;
 /** The receiver understood the request, and says that it is wrong, or that there will never be anyone to take it. */
 const refusals = new Set([400, 410, 413, 422]);
 const absences = new Set([408, 429, 502, 503, 504]);
-const agents = {
-  "http:": new HttpAgent({ keepAlive: true, maxFreeSockets: 16 }),
-  "https:": new HttpsAgent({ keepAlive: true, maxFreeSockets: 16 }),
-};
 
-/** Sends `body`, signed now; `stop` ends it early. Never rejects. */
-export async function post(receiver: Receiver, body: string, stop: AbortSignal): Promise<Answer> {
-  // A connection that the receiver closed while it was idle says nothing about the receiver: a new one does.
-  return (await attempt(receiver, body, stop)) ?? (await attempt(receiver, body, stop)) ?? answer("away", "ECONNRESET");
-}
-
-/** `undefined`: the connection was an old one, and is gone. */
-function attempt({ url, secret, timeoutMs }: Receiver, body: string, stop: AbortSignal): Promise<Answer | undefined> {
-  const bytes = Buffer.from(body);
-  const headers = {
-    "content-type": "application/json",
-    "content-length": bytes.length,
-    "user-agent": "tidegate-webhooks",
-    "tidegate-signature": signature(secret, Math.floor(Date.now() / 1000), body),
-  };
-  return new Promise((resolve) => {
-    const send = url.protocol === "https:" ? httpsRequest : httpRequest;
-    const agent = agents[url.protocol as keyof typeof agents];
-    const request = send(url, { method: "POST", headers, agent }, (response) => {
-      resolve(answerOf(response));
+/** Sends `body`, signed now. Never rejects. */
+export async function post(http: HttpPost, receiver: Receiver, body: string): Promise<Answer> {
+  try {
+    return await http.send(receiver, body, Math.floor(Date.now() / 1000), (response) => {
       discard(response);
+      return answerOf(response);
     });
-    const end = (): void => void request.destroy();
-    let isLate = false;
-    const timer = setTimeout(() => {
-      isLate = true;
-      end();
-    }, timeoutMs);
-    stop.addEventListener("abort", end); // not AbortSignal.any: what lives long would remember each request
-    request.on("close", () => {
-      clearTimeout(timer);
-      stop.removeEventListener("abort", end);
-      // Nothing was heard but the end: Node tells no more of an answer that changes the protocol (101).
-      resolve(answer("failed", "the connection ended without an answer"));
-    });
-    request.on("error", (error: NodeJS.ErrnoException) => {
-      if (isLate) resolve(answer("failed", `no answer within ${timeoutMs} ms`));
-      else if (request.reusedSocket && error.code === "ECONNRESET") resolve(undefined);
-      else resolve(answer("away", error.code ?? error.name));
-    });
-    if (stop.aborted) end();
-    request.end(bytes);
-  });
+  } catch (error) {
+    if (error instanceof PostError) return answer("failed", error.message);
+    const { code, name } = error as NodeJS.ErrnoException;
+    return answer("away", code ?? name);
+  }
 }
 
 function answerOf({ statusCode: status = 0, headers }: IncomingMessage): Answer {

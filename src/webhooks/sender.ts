@@ -7,10 +7,11 @@
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { HttpPost, type Receiver } from "../callout/http-post.ts";
 import type { Log } from "../log/log.ts";
 import { unixTime } from "./event.ts";
 import type { Queue, Waiting } from "./queue.ts";
-import { type Answer, type Outcome, post, type Receiver } from "./request.ts";
+import { type Answer, type Outcome, post } from "./request.ts";
 import type { WebhookLimits } from "./webhook-options.ts";
 
 export interface SenderOptions extends Pick<WebhookLimits, "attemptsMax" | "maxAgeSeconds" | "retryMaxSeconds"> {
@@ -35,9 +36,10 @@ export class Sender {
   readonly #receiver: Receiver;
   readonly #log: Log;
   readonly #events: SenderEvents;
-  readonly #stop = new AbortController(); // of what is under way
+  readonly #http = new HttpPost({ "user-agent": "tidegate-webhooks" });
   readonly #running: Promise<void>;
   #isStopping = false;
+  #isOver = false;
   #isFailing = false;
 
   constructor(options: SenderOptions, queue: Queue, receiver: Receiver, log: Log, events: SenderEvents) {
@@ -55,13 +57,19 @@ export class Sender {
    */
   async stop(withinMs: number): Promise<void> {
     this.#isStopping = true;
-    const timer = setTimeout(() => this.#stop.abort(), withinMs);
+    const timer = setTimeout(() => this.#end(), withinMs);
     await this.#running;
     clearTimeout(timer);
+    this.#end();
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.#http.stop();
   }
 
   async #run(): Promise<void> {
-    while (!this.#stop.signal.aborted) {
+    while (!this.#isOver) {
       if (this.#isStopping && this.#queue.isLasting) return;
       try {
         const batch = await this.#withoutExpired(await this.#queue.next(this.#options.batchMax));
@@ -80,7 +88,7 @@ export class Sender {
     const { attemptsMax, retryMaxSeconds } = this.#options;
     const body = bodyOf(batch);
     let failures = 0;
-    for (let attempt = 1; this.#queue.isSender && !this.#stop.signal.aborted; attempt += 1) {
+    for (let attempt = 1; this.#queue.isSender && !this.#isOver; attempt += 1) {
       const { outcome, reason, retryAfterMs } = await this.#attempt(body);
       if (outcome === "delivered") {
         this.#events.delivered(batch.length);
@@ -88,7 +96,7 @@ export class Sender {
       }
       if (outcome === "failed") failures += 1;
       if (outcome === "refused" || failures >= attemptsMax) return this.#bury(batch, reason);
-      if (this.#isStopping) return this.#stop.abort(); // whoever is next goes on
+      if (this.#isStopping) return this.#end(); // whoever is next goes on
       const backoffMs = Math.min(retryMaxSeconds * 1000, retryMinMs * 2 ** (attempt - 1)) * (0.5 + Math.random() / 2);
       await this.#pause(Math.max(backoffMs, retryAfterMs));
       if ((await this.#withoutExpired(batch)).length < batch.length) return; // the rest is another batch
@@ -96,7 +104,7 @@ export class Sender {
   }
 
   async #attempt(body: string): Promise<Answer> {
-    const answer = await post(this.#receiver, body, this.#stop.signal);
+    const answer = await post(this.#http, this.#receiver, body);
     this.#events.attempted(answer.outcome);
     const isFailing = answer.outcome === "failed" || answer.outcome === "away";
     if (isFailing !== this.#isFailing && !this.#isStopping) {

@@ -100,7 +100,7 @@ const bad: readonly (readonly [name: string, body: string, code: string, text: R
     "token",
     '{"user":"42","channel":"a","channels":[]}',
     "invalid_call",
-    /an object without role, channels and publish/,
+    /channel must be given without role, channels and publish, got both$/,
   ],
   ["token", `{"user":"${"x".repeat(20_000)}"}`, "invalid_call", /claims must be short enough for a token of 16384/],
   ["token", '{"user":"42","channels":["a b"]}', "invalid_call", /channels\[0\] must be a pattern/],

@@ -18,7 +18,7 @@ import {
 } from "./tokens.ts";
 
 const clock = new TestClock();
-const claims: TokenClaims = { userId: "7", role: "user", expiresInSeconds: 60 };
+const claims: TokenClaims = { userId: "7", expiresInSeconds: 60 }; // of a user, as no role is given
 const sign = (changes: Partial<AuthOptions>, more: Partial<TokenClaims> = {}) =>
   signToken(authOptions(changes), { ...claims, ...more }, clock);
 const part = (token: string, index: number): unknown =>
@@ -113,6 +113,9 @@ describe("signToken", () => {
       { channels: ["a", "b..c"] },
       { publish: [""] },
       { channel: "a.>" },
+      { channel: "a", role: "user" },
+      { channel: "a", channels: [] },
+      { channel: "a", publish: ["a"] },
       { userId: "x".repeat(10_000) },
     ];
     for (const more of bad)

@@ -122,6 +122,21 @@ describe("Gathering", () => {
     assert.deepEqual(await gathered, { results: [{ connections: 5 }], isPartial: true });
   });
 
+  it("an answer that comes too late, of a process that stood still, counts for no call: not for the next one either", async () => {
+    const bus = new MemoryBus();
+    const process = createProcess(bus, 5, ["other"]);
+    await bus.start(process.apply);
+    const answer = (id: number, connections: number): void => {
+      const body = JSON.stringify({ result: { connections }, also: [] });
+      process.gathering.apply({ kind: "answer", channel: "", node: bus.incarnation, id, from: "other", body }, 0);
+    };
+    assert.equal((await process.gathering.ask(command)).isPartial, true);
+    const next = process.gathering.ask(command);
+    answer(1, 7);
+    answer(2, 8);
+    assert.deepEqual(await next, { results: [{ connections: 5 }, { connections: 8 }], isPartial: false });
+  });
+
   it("lets no more than a thousand calls wait", async () => {
     const bus = new MemoryBus();
     const process = createProcess(bus, 5, ["silent"]);

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { History, type HistoryOptions } from "../../src/channel/history.ts";
 import { Policies } from "../../src/channel/policy.ts";
+import { bytesKept } from "../support/memory.ts";
 import { FakeClock } from "./fake-clock.ts";
 
 const overhead = 200; // bytes that an entry counts besides its text
@@ -114,20 +113,12 @@ describe("A channel's ring", () => {
   });
 
   it("lets go of what it evicted: the memory is free at once", () => {
-    setFlagsFromString("--expose-gc");
-    const gc = runInNewContext("gc") as () => void;
-    const collect = (): void => {
-      for (let round = 0; round < 4; round += 1) gc(); // one may leave strings to the next
-    };
     const { publish, history } = createHistory({ size: 1 });
     const text = (n: number) => Buffer.alloc(1_000_000, 97 + n).toString("latin1");
     publish("chat", text(0));
-    collect();
-    const before = process.memoryUsage();
-    for (let n = 1; n <= 20; n += 1) publish("chat", text(n));
-    collect();
-    const after = process.memoryUsage();
-    const grown = after.heapUsed + after.external - before.heapUsed - before.external;
+    const grown = bytesKept(() => {
+      for (let n = 1; n <= 20; n += 1) publish("chat", text(n));
+    });
     assert.equal(grown < 5_000_000, true, `${grown} bytes more for ${history.messages} message`);
   });
 });

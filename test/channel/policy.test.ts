@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import type { Identity } from "../../src/auth/identity.ts";
 import { Policies, type Policy, type Request, refuse } from "../../src/channel/policy.ts";
 import type { PolicyOptions } from "../../src/channel/policy-options.ts";
+import { bytesKept } from "../support/memory.ts";
 
 const policies = (options: Record<string, PolicyOptions>) => new Policies(options, 8);
 
@@ -18,9 +19,9 @@ function asked(policy: Policy, rules: readonly string[], channel: string, reques
 
 describe("A channel's policy", () => {
   it("is closed, without history and with echo, where no pattern matches", () => {
-    const { subscribe, publish, history, presence, echo, rate, name } = policies({}).of("any.channel");
+    const { subscribe, publish, history, presence, echo, rate } = policies({}).of("any.channel");
     assert.deepEqual(
-      { subscribe, publish, history, presence, echo, rate, name },
+      { subscribe, publish, history, presence, echo, rate },
       {
         subscribe: ["nobody"],
         publish: ["nobody"],
@@ -28,7 +29,6 @@ describe("A channel's policy", () => {
         presence: false,
         echo: true,
         rate: undefined,
-        name: "none",
       },
     );
   });
@@ -40,33 +40,33 @@ describe("A channel's policy", () => {
       "team.red.*": { history: { size: 3, seconds: 3 } },
       "team.*.*": { history: { size: 2, seconds: 2 }, presence: true },
     });
-    const { subscribe, history, presence, echo, publish, name } = all.of("team.red.lobby");
+    const { subscribe, history, presence, echo, publish } = all.of("team.red.lobby");
     assert.deepEqual(
-      { subscribe, history, presence, echo, publish, name },
+      { subscribe, history, presence, echo, publish },
       {
         subscribe: ["authenticated"],
         history: { size: 3, seconds: 3 },
         presence: true,
         echo: false,
         publish: ["nobody"],
-        name: "team.red.lobby",
       },
     );
     assert.deepEqual(all.of("team.blue.lobby").history, { size: 2, seconds: 2 });
     assert.deepEqual(all.of("team.blue").history, { size: 1, seconds: 1 });
-    assert.equal(all.of("other").name, "none");
+    assert.deepEqual(all.of("other").history, { size: 0, seconds: 0 });
   });
 
   it("ranks patterns by their first differing word: > below * below {user} below a literal word", () => {
     const patterns = [">", "*.>", "{user}.>", "a.>", "a.*", "a.{user}", "a.b", "a.b.>"];
     for (const options of [patterns, [...patterns].reverse()]) {
-      const all = policies(Object.fromEntries(options.map((pattern) => [pattern, { presence: true }])));
-      assert.equal(all.of("x").name, ">");
-      assert.equal(all.of("x.y").name, "{user}.>");
-      assert.equal(all.of("a.x.y").name, "a.>");
-      assert.equal(all.of("a.x").name, "a.{user}");
-      assert.equal(all.of("a.b").name, "a.b");
-      assert.equal(all.of("a.b.c").name, "a.b.>");
+      const all = policies(Object.fromEntries(options.map((pattern) => [pattern, { subscribe: [pattern] }])));
+      const decisive = (channel: string) => all.of(channel).subscribe[0];
+      assert.equal(decisive("x"), ">");
+      assert.equal(decisive("x.y"), "{user}.>");
+      assert.equal(decisive("a.x.y"), "a.>");
+      assert.equal(decisive("a.x"), "a.{user}");
+      assert.equal(decisive("a.b"), "a.b");
+      assert.equal(decisive("a.b.c"), "a.b.>");
     }
   });
 
@@ -85,6 +85,15 @@ describe("A channel's policy", () => {
     const policy = all.of("chat.room");
     for (let n = 0; n < 20_000; n += 1) assert.equal(all.of(`other.${n}`).echo, true);
     assert.equal(all.of("chat.room"), policy);
+  });
+
+  it("is remembered for 2000 names at most: names without end cost no memory", () => {
+    const all = policies({ ">": { echo: false } });
+    const grown = bytesKept(() => {
+      for (let n = 0; n < 20_000; n += 1) all.of(`${n}.`.padEnd(2000, "x"));
+    });
+    assert.equal(grown < 8_000_000, true, `${grown} bytes more`); // 20,000 names are 40 MB
+    assert.equal(all.of("chat.room").echo, false); // it is still in use
   });
 });
 
@@ -159,10 +168,8 @@ describe("The owner of a channel", () => {
   });
 
   it("keeps the rules of {user} for every user's channel, not only the own", () => {
-    for (const channel of ["private.user.42", "private.user.43"]) {
-      const { subscribe, name } = all.of(channel);
-      assert.deepEqual([subscribe, name], [["owner"], "private.user.{user}"]);
-    }
+    for (const channel of ["private.user.42", "private.user.43"])
+      assert.deepEqual(all.of(channel).subscribe, ["owner"]);
     assert.deepEqual(all.of("private.user.42.deeper").subscribe, ["granted"]);
     assert.deepEqual(all.of("private.user").subscribe, ["granted"]);
   });

@@ -4,7 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { examineCertificate } from "../../src/cli/doctor-certificate.ts";
+import { examineCertificate } from "../../src/cli/certificate.ts";
 import { examinePorts, examineReceiveBuffers } from "../../src/cli/doctor-machine.ts";
 import { examineRedis } from "../../src/cli/doctor-redis.ts";
 import type { Finding } from "../../src/cli/finding.ts";

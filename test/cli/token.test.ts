@@ -49,7 +49,7 @@ describe("tidegate token", () => {
       "with a channel and patterns",
       ["--user", "1", "--channel", "a", "--channels", "b"],
       env,
-      /--channel makes a subscribe token, which has no --role, --channels or --publish/,
+      /channel must be given without role, channels and publish, got both/,
     ],
     ["with a channel that is none", ["--user", "1", "--channel", "a.>"], env, /channel must be a channel name/],
     ["without a secret to sign with", ["--user", "1"], {}, /auth\.secret must be set/],

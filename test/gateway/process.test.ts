@@ -5,6 +5,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { fingerprint, makeCertificate, replaceCertificate, servedFingerprint } from "../socket/certificate.ts";
+import { until } from "../support/child.ts";
 import { connect, refusedHandshake, type TestClient } from "../support/client.ts";
 import { token } from "../support/tokens.ts";
 import { GatewayProcess, statusOf, takenPort } from "./process.ts";
@@ -178,6 +179,27 @@ describe("SIGHUP", () => {
     assert.equal(level, "error");
     assert.equal(await servedFingerprint(port), await fingerprint(next));
     await client.settled();
+  });
+
+  it("renews the certificate of all workers, or of none where it is bad", async (t) => {
+    const files = await makeCertificate(t);
+    const settings = { TLS__CERT_FILE: files.certFile, TLS__KEY_FILE: files.keyFile, WORKERS: "2" };
+    const { gateway, port } = await GatewayProcess.start(t, settings);
+    const next = await makeCertificate(t);
+    await replaceCertificate(files, { keyFile: next.keyFile });
+    gateway.kill("SIGHUP");
+    const refused = "certificate not reloaded: the old one stays";
+    const { err } = await gateway.logged(refused);
+    assert.match((err as Error).message, /^tls\.keyFile must be the key of tls\.certFile/);
+    await replaceCertificate(files, next);
+    gateway.kill("SIGHUP");
+    const times = (text: string): number => gateway.log.filter(({ msg }) => msg === text).length;
+    await until(
+      () => times("certificate reloaded") === 3,
+      () => "not all have said so",
+    );
+    assert.equal(times(refused), 1, "no worker was told of the bad one");
+    assert.equal(await servedFingerprint(port), await fingerprint(next));
   });
 
   it("while it is starting is obeyed, and said, once it listens", async (t) => {

@@ -106,16 +106,22 @@ describe("A webhook's delivery", { concurrency: true }, () => {
   });
 
   it("takes a large answer, or one that never ends, for what its status says", async (t) => {
-    const { receiver, publish, complete } = await stage(t);
+    const { receiver, publish, complete } = await stage(t, { timeoutMs: 500 });
     receiver.answer = (response) => void response.end("x".repeat(1_000_000));
     await publish(3);
     await complete();
+    let endless: ServerResponse | undefined;
     receiver.answer = (response, events) => {
       response.writeHead(200).write("well");
       receiver.events.push(...events);
+      endless ??= response;
     };
     await publish(3);
     await complete();
+    await until(
+      () => endless?.closed === true,
+      () => "its connection outlives timeoutMs",
+    );
   });
 
   it("is sent again where the answer would change the protocol, which is no answer", async (t) => {
