@@ -1,4 +1,4 @@
-/** Scenario `connect`: handshakes with a token in the query, which Tidegate and Centrifugo verify and the others ignore. */
+/** Scenario `connect`: handshakes with a token in the query, which all but raw verify. */
 import type { ConnectJob, ConnectResult } from "./load/connect-load.ts";
 import type { ServerAddress } from "./load/job.ts";
 import { load } from "./load-process.ts";
@@ -6,7 +6,7 @@ import { interleaveServers, type Report, type Sample, type Sitting } from "./sce
 
 export async function connect(sitting: Sitting): Promise<Report> {
   const runs = await interleaveServers(sitting, "connect", (server) => measure(server, sitting));
-  return { title: "handshakes with a token of its own each, verified by Tidegate", baseline: "raw", runs };
+  return { title: "handshakes with a token of its own each, verified by all but raw", baseline: "raw", runs };
 }
 
 async function measure(server: ServerAddress, { isQuick }: Sitting): Promise<Sample[]> {

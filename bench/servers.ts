@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { secret } from "./load/job.ts";
+import { secret } from "./secret.ts";
 
 export interface Server {
   /** As the tables show it, and as `--compare` names it. */

@@ -2,11 +2,9 @@
  * What a load process is told, as one argument of JSON, and how it answers: one line of JSON on standard output.
  */
 import { createSigner } from "fast-jwt";
+import { secret } from "../secret.ts";
 import type { Target } from "./client.ts";
 import { dialects } from "./dialects.ts";
-
-/** The secret that tokens of the bench are signed with, and that the servers with authentication are given. */
-export const secret = "a secret of the bench, 32 bytes and more";
 
 export interface ServerAddress {
   readonly port: number;

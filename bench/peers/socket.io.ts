@@ -1,12 +1,21 @@
 /**
- * Peer: Socket.IO as its documentation shows it: rooms, WebSocket transport alone, in memory. Argument: the port to
- * listen on.
+ * Peer: Socket.IO as its documentation shows it: rooms, WebSocket transport alone, in memory, and a middleware that verifies
+ * the handshake's token. Argument: the port to listen on.
  */
 import { createServer } from "node:http";
 import { Server } from "socket.io";
+import { verifyToken } from "./verify-token.ts";
 
 const http = createServer();
 const io = new Server(http, { transports: ["websocket"], serveClient: false });
+io.use((socket, next) => {
+  try {
+    verifyToken(socket.handshake.query.token);
+    next();
+  } catch (error) {
+    next(error as Error);
+  }
+});
 io.on("connection", (socket) => {
   socket.on("subscribe", (room: string, done: () => void) => {
     socket.join(room);

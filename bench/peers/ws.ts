@@ -1,11 +1,26 @@
 /**
  * Peer: `ws`, as its documentation shows a broadcast: a set of sockets for each channel, each message parsed once, put
- * together once, and sent in a loop. No limits, no acknowledgements, no compression. Argument: the port to listen on.
+ * together once, and sent in a loop. The handshake's token is verified. No limits, no acknowledgements, no compression.
+ * Argument: the port to listen on.
  */
+import type { IncomingMessage } from "node:http";
 import { type WebSocket, WebSocketServer } from "ws";
+import { verifyToken } from "./verify-token.ts";
 
 const channels = new Map<string, Set<WebSocket>>();
-const server = new WebSocketServer({ port: Number(process.argv[2]), host: "0.0.0.0", backlog: 1024 });
+const server = new WebSocketServer({
+  port: Number(process.argv[2]),
+  host: "0.0.0.0",
+  backlog: 1024,
+  verifyClient: ({ req }: { req: IncomingMessage }): boolean => {
+    try {
+      verifyToken(new URL(req.url ?? "", "ws://bench").searchParams.get("token"));
+      return true;
+    } catch {
+      return false;
+    }
+  },
+});
 server.on("connection", (socket) => {
   const own: Set<WebSocket>[] = [];
   socket.on("message", (bytes) => {
