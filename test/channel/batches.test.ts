@@ -116,10 +116,16 @@ describe("A connection that takes batches", () => {
     assert.ok(batched.arrays.length > 0);
   });
 
-  it("gets one array too of somebody with another encoding who wants no echo", async (t) => {
-    const { plain, batched } = await startRoom(t);
-    plain.request("batch", { items: numbers(10).map((i) => itemOf(i, { echo: false })) });
-    await batched.next({ message: 9 });
+  it("gets one array too of somebody who wants no echo, whatever encoding that one has", async (t) => {
+    const { url, plain, batched } = await startRoom(t);
+    const other = await connect(t, `${url}?batch=true`);
+    await other.subscribe(room);
+    for (const [name, publisher] of Object.entries({ plain, batched })) {
+      publisher.request("batch", { items: numbers(10).map((i) => itemOf(`${name} ${i}`, { echo: false })) });
+      await other.next({ message: `${name} 9` });
+    }
+    await batched.settled();
+    assert.deepEqual(other.arrays, [10, 10]);
     assert.deepEqual(batched.arrays, [10]);
   });
 
@@ -131,11 +137,12 @@ describe("A connection that takes batches", () => {
     const figures = () => Promise.all(names.map((name) => gateway.metric(name)));
     const before = await figures();
     await publishTogether(plain, numbers(10));
-    await batched.next({ message: 9 });
+    for (const client of [plain, batched]) await publish(client, room, "for the other", { echo: false });
+    for (const client of [plain, batched]) await client.settled();
     const after = await figures();
     assert.deepEqual(
       after.map((figure, i) => figure - before[i]!),
-      [20, 10 + 10 + 1, bytes],
+      [20 + 2, 10 + 10 + 1 + 3 * 2, bytes],
     );
   });
 
