@@ -39,7 +39,7 @@ export const processStats = z.strictObject({
   publications: count("Publications of the whole gateway that it has seen"),
   deliveries: count("Publications handed to subscribers, once for each"),
   refusals: count("Error frames"),
-  dropped: count("Messages that a full send queue did not take"),
+  dropped: count("Frames that a full send queue did not take"),
   deliveryLatency: buckets("From the arrival of a publication until it is handed to subscribers"),
   appendLatency: buckets("From the append of a publication until the log has it"),
   log: sharedLog.optional().describe("Where the log is in Redis, and this process reads it there."),

@@ -9,7 +9,7 @@
  * changes a subscription flushes first: so replay and live delivery meet without a gap and without a double.
  */
 import type { Clock } from "../clock/clock.ts";
-import type { Connection, Socket } from "../connection/connection.ts";
+import type { Connection } from "../connection/connection.ts";
 import type { Connections } from "../connection/connections.ts";
 import type { SlowConsumers } from "../connection/slow-consumers.ts";
 import type { Counters } from "../metrics/counters.ts";
@@ -90,7 +90,9 @@ export class FanOut {
     this.#clock = clock;
     this.#isShared = isShared;
     this.#pendingMax = isShared ? 256 : Number.POSITIVE_INFINITY;
-    this.#batches = new Batches((topic, encoding, json) => this.#send(topic, encoding, json, this.#countIn(topic)));
+    this.#batches = new Batches((topic, encoding, json, except) =>
+      this.#send(topic, encoding, json, this.#countIn(topic, except), except),
+    );
   }
 
   /**
@@ -221,28 +223,25 @@ export class FanOut {
     const { encodingsInUse } = this.#connections;
     for (const encoding of encodingsInUse) {
       const topic = topicOf(channel, encoding);
-      const excluded = publisher?.encoding === encoding ? publisher.socket : undefined;
+      const excluded = publisher?.encoding === encoding ? publisher : undefined;
       const subscribers = encodingsInUse.length === 1 ? recipients : this.#countIn(topic, excluded);
       if (subscribers === 0) continue;
-      if (encoding.isBatched && excluded === undefined) this.#batches.add(topic, encoding, body);
-      else {
-        if (encoding.isBatched) this.#batches.flush(); // it goes behind them
-        this.#send(topic, encoding, frame, subscribers, excluded);
-      }
+      if (encoding.isBatched) this.#batches.add(topic, encoding, body, excluded);
+      else this.#send(topic, encoding, frame, subscribers, excluded);
     }
     return recipients;
   }
 
-  #countIn(topic: string, excluded?: Socket): number {
-    return this.#topics.numSubscribers(topic) - (excluded?.isSubscribed(topic) ? 1 : 0);
+  #countIn(topic: string, except: Connection | undefined): number {
+    return this.#topics.numSubscribers(topic) - (except?.socket?.isSubscribed(topic) ? 1 : 0);
   }
 
   /** `json`: one frame, or an array of them. */
-  #send(topic: string, { format }: Encoding, json: string, subscribers: number, except?: Socket): void {
+  #send(topic: string, { format }: Encoding, json: string, subscribers: number, except: Connection | undefined): void {
     const frame = format === "json" ? json : transcode(json);
     this.#counters.framesOut += subscribers;
     this.#counters.bytesOut += subscribers * frame.length;
-    this.#topics.publish(topic, frame, format === "msgpack", except);
+    this.#topics.publish(topic, frame, format === "msgpack", except?.socket);
   }
 
   #sendTo({ channel, body, except }: Publication, target: Target): number {

@@ -12,7 +12,10 @@ export interface SubscribeOptions {
   readonly presence?: boolean;
   /** A token that grants this one channel. */
   readonly token?: string;
-  /** Messages that may wait in an iteration, which ends with `overflow` beyond that; 10,000 unless told. */
+  /**
+   * Messages that may wait in an iteration, which ends with `overflow` beyond that; 10,000 unless told. Some hundred may
+   * come in one frame.
+   */
   readonly bufferMax?: number;
 }
 

@@ -39,7 +39,7 @@ export interface ClientEvents {
   readonly error: TidegateError;
   /** A connection ended. */
   readonly close: Lost;
-  /** Every frame that arrives, as it came. */
+  /** Every frame that arrives, as it came; those of an array one by one. */
   readonly frame: Frame;
 }
 

@@ -73,7 +73,6 @@ export class Outbox {
     const open: Open = { ...request, id: this.#lastId };
     this.#open.set(open.id, open);
     this.#waiting.push(open);
-    if (open.isFirst) this.#waiting.sort(byTurn);
     this.flush();
   }
 
@@ -96,7 +95,7 @@ export class Outbox {
       if (open.isOfConnection) this.#open.delete(open.id);
       else if (isTooBig && open.firstSentMs !== undefined) this.#fail(open, ...tooBig);
     }
-    this.#waiting = this.#all();
+    this.#waiting = [...this.#open.values()];
   }
 
   /** Gives up everything. */
@@ -131,6 +130,7 @@ export class Outbox {
     this.#isScheduled = true;
     queueMicrotask(() => {
       this.#isScheduled = false;
+      this.#waiting.sort((a, b) => Number(b.isFirst) - Number(a.isFirst)); // once, not for each of many subscriptions
       while (this.#limits !== undefined && this.#flushOne(this.#limits));
     });
   }
@@ -195,12 +195,8 @@ export class Outbox {
   /** The gateway dropped something, and does not say what: all that is open waits, and goes out again. */
   #limited(retryAfter: number): void {
     this.#pace.emptyUntil(this.#options.surroundings.now() + retryAfter * 1000 + retryMarginMs);
-    this.#waiting = this.#all();
+    this.#waiting = [...this.#open.values()];
     this.flush();
-  }
-
-  #all(): Open[] {
-    return [...this.#open.values()].sort(byTurn);
   }
 
   #flushIn(ms: number): void {
@@ -217,7 +213,5 @@ export class Outbox {
 
 /** Of `{"action":"batch","data":{"items":[…]}}`. */
 const envelopeBytes = 64;
-
-const byTurn = (a: Open, b: Open): number => Number(b.isFirst) - Number(a.isFirst);
 
 const tooBig = ["message_too_big", "too large"] as const;

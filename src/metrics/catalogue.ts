@@ -74,7 +74,11 @@ export function catalogue(sources: MetricSources): readonly LiveMetric[] {
     ),
     counter("tidegate_frames_received_total", "Frames received from clients.", () => counters.framesIn),
     counter("tidegate_received_bytes_total", "Payload bytes of the frames received.", () => counters.bytesIn),
-    counter("tidegate_frames_sent_total", "Frames handed to client sockets.", () => counters.framesOut),
+    counter(
+      "tidegate_frames_sent_total",
+      "Frames handed to client sockets; an array of publications is one.",
+      () => counters.framesOut,
+    ),
     counter(
       "tidegate_sent_bytes_total",
       "Payload bytes of the frames handed to client sockets.",
@@ -93,7 +97,7 @@ export function catalogue(sources: MetricSources): readonly LiveMetric[] {
       () => counters.deliveries,
     ),
     counter("tidegate_duplicates_total", "Publications refused as repeats of a key.", () => counters.duplicates),
-    counter("tidegate_dropped_messages_total", "Messages that a full send queue did not take.", () => counters.dropped),
+    counter("tidegate_dropped_messages_total", "Frames that a full send queue did not take.", () => counters.dropped),
     histogram(
       "tidegate_publish_to_delivery_seconds",
       "From the arrival of a publication until it is handed to its subscribers.",

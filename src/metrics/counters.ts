@@ -22,7 +22,7 @@ export class Counters {
   duplicates = 0;
   /** Frames over the rate limit; `refusals.rate_limit` counts only those that were answered. */
   rateLimited = 0;
-  /** Messages that a full send queue did not take; their connection is closed and recovers. */
+  /** Frames that a full send queue did not take; their connection is closed and recovers. */
   dropped = 0;
   connectionsOpened = 0;
   replayed = 0;

@@ -64,6 +64,38 @@ describe("The client, against a gateway", () => {
     assert.deepEqual(client.sockets.actions.at(-1), "message");
   });
 
+  it("subscribes before it sends what has waited longer", async (t) => {
+    const gateway = await startTestGateway(t);
+    const client = startClient(t, gateway);
+    const asked = [client.history("chat.a"), client.presence("presence.a")];
+    for (const name of ["chat.b", "chat.c"]) client.subscribe(name);
+    await Promise.all(asked);
+    const { items } = client.sockets.sent[0]!.data as { items: { action: string; data: { channel: string } }[] };
+    assert.deepEqual(
+      items.map(({ action, data }) => `${action} ${data.channel}`),
+      ["subscribe chat.b", "subscribe chat.c", "history chat.a", "presence presence.a"],
+    );
+  });
+
+  it("gives each publication a key of its own, but where the program has one", async (t) => {
+    const gateway = await startTestGateway(t);
+    const client = startClient(t, gateway);
+    const room = client.subscribe("chat.b");
+    await room.ready;
+    const item = { action: "message", channel: "chat.b", message: "in a batch" } as const;
+    const unset = { key: undefined } as object; // as a program in JavaScript may say it
+    const batch = client.batch([item, { ...item, ...unset }, { ...item, key: "ours, in a batch" }]);
+    await Promise.all([room.publish(1), room.publish(2, unset), room.publish(3, { key: "ours" }), batch]);
+    const { items } = client.sockets.sent.at(-1)!.data as { items: { data: { key: string } }[] };
+    const keys = items.map(({ data }) => data.key);
+    assert.deepEqual([keys[2], keys[5]], ["ours, in a batch", "ours"]);
+    assert.equal(new Set(keys).size, 6);
+    assert.ok(
+      keys.every((key) => typeof key === "string"),
+      String(keys),
+    );
+  });
+
   it("shares one subscription among the listeners of a channel, each with the history that it asks for", async (t) => {
     const gateway = await startTestGateway(t);
     const client = startClient(t, gateway);

@@ -213,7 +213,7 @@ export class ModelGateway {
     this.#histories.set(channel, history);
     history.push(entry);
     if (history.length > historyMax) this.#floors.set(channel, history.shift()!.offset);
-    for (const { channels, socket } of this.#peers) if (channels.has(channel)) socket.deliver(frameOf(entry));
+    for (const { channels, socket } of this.#peers) if (channels.has(channel)) socket.publish(frameOf(entry));
     return entry;
   }
 

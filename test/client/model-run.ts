@@ -152,6 +152,7 @@ export async function runModel(seed: number, isFaultless = false): Promise<RunRe
   counts.acknowledged = published.filter(({ outcome }) => outcome === "acknowledged").length;
   counts.unknown = published.filter(({ outcome }) => outcome === "outcome_unknown").length;
   counts.delivered = doubles.size;
+  counts.arrays = world.arrays;
   if (isFaultless) assert.deepEqual([counts.gaps, client.counters.errors, counts.unknown], [undefined, 0, 0]);
   return { counts };
 }

@@ -30,6 +30,7 @@ describe("1,000 seeded runs of disconnects, drains, drops, limits, lost logs and
     assert.equal(sums.runs, 1000);
     const faults = ["cut", "dead", "slow", "drain", "restart", "strict", "unavailable", "losses", "network", "leaving"];
     for (const what of [...faults, "gaps", "unknown"]) assert.ok(sums[what]! > 100, `${what}: ${sums[what]}`);
+    assert.ok(sums.arrays! > 5000, `${sums.arrays} arrays`);
     assert.ok(sums.tokens! > 5000 && sums.acknowledged! > 20_000 && sums.delivered! > 50_000, JSON.stringify(sums));
   });
 

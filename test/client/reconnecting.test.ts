@@ -1,13 +1,34 @@
 import assert from "node:assert/strict";
-import { createServer } from "node:net";
-import { describe, it } from "node:test";
-import { WebSocketServer } from "ws";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { describe, it, type TestContext } from "node:test";
+import { type WebSocket as ServerSocket, WebSocketServer } from "ws";
 import { type ClientOptions, createClient } from "../../src/client/index.ts";
 import { platform } from "../../src/client/surroundings.ts";
 import { freePort, until } from "../support/child.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { token } from "../support/tokens.ts";
 import { have, Sockets, startClient, valuesOf } from "./clients.ts";
+
+const welcome = {
+  action: "welcome",
+  heartbeat_interval: 30,
+  limits: { messages_per_minute: 0, message_bytes_max: 65_536, batch_items_max: 100 },
+};
+
+/** A server of WebSockets, which is no gateway. */
+async function startServer(t: TestContext): Promise<WebSocketServer> {
+  const handleProtocols = ([first = ""]: Set<string>): string => first;
+  const server = new WebSocketServer({ host: "127.0.0.1", port: 0, handleProtocols });
+  await once(server, "listening");
+  t.after(() => {
+    for (const socket of server.clients) socket.terminate();
+    server.close();
+  });
+  return server;
+}
+
+const urlOf = (server: WebSocketServer) => ({ url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}` });
 
 const inSeconds = (seconds: number): number => Math.floor(Date.now() / 1000) + seconds;
 
@@ -230,16 +251,54 @@ describe("A client that loses its connection", () => {
     assert.equal(texts[0], "connection connection ended: 1006, no token to send undefined");
   });
 
-  it("leaves a server that sends no frames, and tries again", async (t) => {
-    const port = await freePort();
-    const server = new WebSocketServer({ port, host: "127.0.0.1" });
-    t.after(() => server.close());
-    server.on("connection", (socket) => socket.send("<html>"));
-    const client = startClient(t, { url: `ws://127.0.0.1:${port}` });
-    const texts: string[] = [];
-    client.onError("connection", ({ message }) => void texts.push(message));
-    await have(texts, 2);
-    assert.match(texts[0]!, /^connection ended: 1006, SyntaxError/);
+  for (const sent of ["<html>", "null", "[null]", '[{"action":"ping"},null]'])
+    it(`leaves a server that sends no frames, and tries again: ${sent}`, async (t) => {
+      const server = await startServer(t);
+      server.on("connection", (socket) => socket.send(sent));
+      const client = startClient(t, urlOf(server));
+      const texts: string[] = [];
+      client.onError("connection", ({ message }) => void texts.push(message));
+      await have(texts, 2);
+      assert.match(texts[0]!, /^connection ended: 1006, (Syntax|Type)Error/);
+    });
+
+  it("takes nothing any more from a connection that it left, and ends no other by what comes there", async (t) => {
+    const server = await startServer(t);
+    const opened: ServerSocket[] = [];
+    server.on("connection", (socket) => {
+      opened.push(socket);
+      socket.send(JSON.stringify(welcome));
+      socket.on("message", (data) => {
+        const { action, id, data: asked } = JSON.parse(data.toString());
+        socket.send(JSON.stringify({ success: true, action, channel: asked?.channel, id }));
+      });
+    });
+    const client = startClient(t, urlOf(server));
+    const channel = client.subscribe("plain");
+    const heard = valuesOf(channel);
+    await channel.ready;
+    const left = opened[0]!;
+    left.pause(); // so that it does not see the end
+    const message = (text: string) => ({ action: "message", channel: "plain", message: text });
+    channel.on("message", ({ message }) => {
+      if (message !== "return") return;
+      client.disconnect();
+      client.connect();
+    });
+    left.send(JSON.stringify([message("return"), welcome, message("behind it")]));
+    await until(
+      () => client.counters.reconnections === 1 && opened.length === 2,
+      () => client.state,
+    );
+    left.send(JSON.stringify(message("late")));
+    left.send("<html>");
+    const gone = once(client.sockets.all[0]!, "close");
+    left.resume();
+    await gone;
+    opened[1]!.send(JSON.stringify([message("the last")]));
+    await have(heard, 2);
+    assert.deepEqual(heard, ["return", "the last"]);
+    assert.equal(client.counters.errors, 0);
   });
 
   it("takes an option that is undefined for one that is not given", async (t) => {

@@ -12,6 +12,8 @@ interface Timer {
 
 export class World {
   nowMs = 1000;
+  /** Several publications in one frame, so often. */
+  arrays = 0;
   readonly random: () => number;
   readonly #timers: Timer[] = []; // sorted, the next last
   #changed = (_isGood: boolean): void => {};
@@ -104,6 +106,7 @@ export class ModelSocket implements Socket {
   #isDead = false; // nothing goes through, and nobody is told
   #lastUpMs = 0;
   #lastDownMs = 0;
+  #together: object[] = []; // publications of this moment
 
   constructor(world: World, protocols: readonly string[], open: (socket: ModelSocket) => void) {
     this.#world = world;
@@ -128,12 +131,20 @@ export class ModelSocket implements Socket {
 
   /** From the gateway's side: a frame. */
   deliver(frame: object): void {
-    this.#down(() => this.onmessage?.({ data: JSON.stringify(frame) }));
+    this.#flush();
+    this.#deliver(frame);
+  }
+
+  /** The same for a publication: those of one moment come as an array. */
+  publish(frame: object): void {
+    this.#together.push(frame);
+    if (this.#together.length === 1) this.#world.in(0, () => this.#flush());
   }
 
   /** The gateway closes, or with 1006 the network breaks: frames on their way are lost then. */
   end(code: number): void {
     if (!this.#isOpen) return;
+    this.#flush();
     this.peer?.closed();
     this.peer = undefined;
     const close = (): void => {
@@ -151,6 +162,17 @@ export class ModelSocket implements Socket {
     this.#isDead = true;
     this.peer?.closed();
     this.peer = undefined;
+  }
+
+  #flush(): void {
+    const together = this.#together;
+    this.#together = [];
+    if (together.length > 1) this.#world.arrays += 1;
+    if (together.length > 0) this.#deliver(together.length === 1 ? together[0]! : together);
+  }
+
+  #deliver(data: object): void {
+    this.#down(() => this.onmessage?.({ data: JSON.stringify(data) }));
   }
 
   #down(arrive: () => void): void {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { encodings, plainJson } from "../../src/protocol/encoding.ts";
 import { fakeConnections, identity } from "./fakes.ts";
 
 describe("Connections", () => {
@@ -59,6 +60,23 @@ describe("Connections", () => {
     opened[1]!.socket.close();
     assert.equal(connections.count, 1);
     assert.deepEqual([counters.closed.flooding, counters.closed.client], [1, 1]);
+  });
+
+  it("are counted by their encoding, and those without a connection are not in use", () => {
+    const { connections, open } = fakeConnections();
+    const [packed, batched] = [encodings[1]!, encodings[2]!];
+    const opened = [open(), open(undefined, batched), open(undefined, packed), open(undefined, batched)];
+    assert.deepEqual(connections.encodingsInUse, [packed, batched, plainJson]);
+    assert.deepEqual(
+      encodings.map((encoding) => connections.countOf(encoding)),
+      [0, 1, 2, 1],
+    );
+    for (const at of [1, 2]) opened[at]!.socket.close();
+    assert.deepEqual(connections.encodingsInUse, [batched, plainJson]);
+    for (const at of [0, 3]) opened[at]!.socket.close();
+    assert.deepEqual(connections.encodingsInUse, []);
+    open(undefined, batched);
+    assert.deepEqual(connections.encodingsInUse, [batched]);
   });
 
   it("tell of each opening and closing; the closed one has no socket any more", () => {

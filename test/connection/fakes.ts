@@ -5,7 +5,7 @@ import type { Connection, Socket } from "../../src/connection/connection.ts";
 import { Connections } from "../../src/connection/connections.ts";
 import { Sweep, type SweepOptions } from "../../src/connection/sweep.ts";
 import { Counters } from "../../src/metrics/counters.ts";
-import { plainJson } from "../../src/protocol/encoding.ts";
+import { type Encoding, plainJson } from "../../src/protocol/encoding.ts";
 
 export class ManualClock implements Clock {
   ms = 1_000_000;
@@ -92,9 +92,9 @@ export function fakeConnections(node = 0) {
     { node, incarnation: "fake", isShared: false },
     { counters, compress: false, flushReplies: () => {} },
   );
-  const open = (identity?: Connection["identity"]): FakeConnection => {
+  const open = (identity?: Connection["identity"], encoding: Encoding = plainJson): FakeConnection => {
     const socket = new FakeSocket();
-    const connection = connections.open(socket, plainJson, "127.0.0.1", identity);
+    const connection = connections.open(socket, encoding, "127.0.0.1", identity);
     socket.onClosed = () => connections.closed(connection);
     return { connection, socket };
   };
