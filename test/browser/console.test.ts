@@ -29,10 +29,10 @@ describe("The console in Chromium", { concurrency: 2 }, () => {
       (await total("Publications")) === 10 &&
       (await total("Deliveries")) === 30 &&
       // 13 and 46, and maybe a heartbeat.
-      (await total("Messages in")) === (await gateway.metric("tidegate_frames_received_total")) &&
-      (await total("Messages out")) === (await gateway.metric("tidegate_frames_sent_total"));
+      (await total("Frames in")) === (await gateway.metric("tidegate_frames_received_total")) &&
+      (await total("Frames out")) === (await gateway.metric("tidegate_frames_sent_total"));
     await eventually(isCounted, "the totals of what was sent");
-    assert.ok((await total("Messages in")) >= 13 && (await total("Messages out")) >= 46);
+    assert.ok((await total("Frames in")) >= 13 && (await total("Frames out")) >= 46);
     const latency = page.locator(".chart", { hasText: "Publish to delivery" }).locator("b").first();
     assert.match((await latency.textContent()) ?? "", /^[\d.]+ (µs|ms)$/);
     assert.equal(await page.locator(".chart canvas").count(), 4);

@@ -108,8 +108,8 @@ export class Overview {
     const total = (of: (figures: ProcessFigures) => number) =>
       format.count(processes.reduce((sum, figures) => sum + of(figures), 0));
     tellFields(byId("totals"), [
-      ["Messages in", total(({ framesIn }) => framesIn)],
-      ["Messages out", total(({ framesOut }) => framesOut)],
+      ["Frames in", total(({ framesIn }) => framesIn)],
+      ["Frames out", total(({ framesOut }) => framesOut)],
       ["Publications", format.count(Math.max(0, ...processes.map(({ publications }) => publications)))],
       ["Deliveries", total(({ deliveries }) => deliveries)],
       ["Error frames", total(({ refusals }) => refusals)],
