@@ -2,11 +2,13 @@
  * A client that counts: it numbers what it publishes, notes everything that reaches it, and comes back with its position
  * when a connection ends. `account.ts` adds up what many of them noted.
  *
- * What it publishes is `name:n`, which is also the key where it has keys.
+ * What it publishes is `name:n`, which is also the key where it has keys. On every second connection it takes batches.
  */
 import WebSocket from "ws";
 import { type Lifetime, patienceMs, until } from "./child.ts";
 import type { CountedEvent, CountingOptions, CountingPlace, Position } from "./counting-options.ts";
+
+const encodings = [["tidegate.json.batch.v1", "tidegate.json.v1"], ["tidegate.json.v1"]];
 
 export class CountingClient {
   readonly name: string;
@@ -135,7 +137,7 @@ export class CountingClient {
 
   #connect(): void {
     if (this.#isStopped) return;
-    const socket = new WebSocket(this.#urls[this.#turn % this.#urls.length]!, {
+    const socket = new WebSocket(this.#urls[this.#turn % this.#urls.length]!, encodings[this.#turn % 2], {
       handshakeTimeout: 5000,
       perMessageDeflate: false,
       skipUTF8Validation: true,
@@ -148,11 +150,12 @@ export class CountingClient {
       if (!this.isSubscribed) this.refused.push(error.message);
     });
     socket.on("message", (data: Buffer) => {
-      if (socket !== this.#socket) return;
-      this.#heardMs = performance.now();
-      const frame = JSON.parse(data.toString("utf8"));
-      if (frame.action === "reconnect") retryMs = frame.retry_in_ms;
-      else this.#handle(frame);
+      for (const frame of [JSON.parse(data.toString("utf8"))].flat()) {
+        if (socket !== this.#socket) return;
+        this.#heardMs = performance.now();
+        if (frame.action === "reconnect") retryMs = frame.retry_in_ms;
+        else this.#handle(frame);
+      }
     });
     socket.on("close", () => {
       if (socket !== this.#socket) return;
