@@ -21,6 +21,13 @@ const node = (file: string, port: number): string[] => [process.execPath, compil
 
 export const raw: Server = { name: "raw", dialect: "raw", command: (port) => node("peers/raw-uws.js", port) };
 
+/** For the scenario of handshakes: what somebody who verifies tokens would write on top of uWebSockets.js. */
+export const verifyingRaw: Server = {
+  name: "raw, tokens verified",
+  dialect: "raw",
+  command: (port) => [...node("peers/raw-uws.js", port), "verify"],
+};
+
 export const tidegate: Server = {
   name: "tidegate",
   dialect: "tidegate",

@@ -1,9 +1,12 @@
 /**
  * Peer: bare uWebSockets.js, the limit of what is possible. A frame that starts with `+` subscribes to the channel that
  * follows, and comes back as the answer; any other is published as it came to the channel of the connection. No parsing,
- * no checks.
+ * no checks. Arguments: the port to listen on, and `verify` where the token of a handshake is to be verified.
  */
-import { App } from "../../src/uws/uws.ts";
+import { App, type HttpRequest } from "../../src/uws/uws.ts";
+import { verifyToken } from "./verify-token.ts";
+
+const mayEnter = process.argv[3] === "verify" ? hasGoodToken : () => true;
 
 const app = App();
 app.ws<{ channel: string }>("/*", {
@@ -12,6 +15,7 @@ app.ws<{ channel: string }>("/*", {
   maxPayloadLength: 1024 * 1024,
   maxBackpressure: 1024 * 1024,
   upgrade: (res, req, context) => {
+    if (!mayEnter(req)) return void res.writeStatus("401 Unauthorized").end();
     const [key, protocol, extensions] = ["key", "protocol", "extensions"].map((name) =>
       req.getHeader(`sec-websocket-${name}`),
     );
@@ -30,3 +34,12 @@ app.listen("0.0.0.0", Number(process.argv[2]), (socket) => {
   if (socket === false) throw new Error(`cannot listen on port ${process.argv[2]}`);
   process.stdout.write("ready\n");
 });
+
+function hasGoodToken(req: HttpRequest): boolean {
+  try {
+    verifyToken(new URLSearchParams(req.getQuery()).get("token"));
+    return true;
+  } catch {
+    return false;
+  }
+}
