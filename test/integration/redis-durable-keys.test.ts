@@ -4,7 +4,8 @@ import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect, type TestClient } from "../support/client.ts";
 import type { TestGateway } from "../support/gateway.ts";
-import { eventually, startRedis } from "../support/redis.ts";
+import { eventually, startRedis, type TestRedis } from "../support/redis.ts";
+import { redisCli } from "../support/redis-cli.ts";
 import { startReplica } from "../support/sentinel.ts";
 import { startNodes } from "./redis-nodes.ts";
 
@@ -21,6 +22,21 @@ const ways: Readonly<Record<string, (node: TestGateway, client: TestClient) => P
   },
 };
 
+/** A message would queue behind a probe of the log for which its node waits until the replica has it. */
+async function freezeBetweenProbes(redis: TestRedis, replica: TestRedis): Promise<void> {
+  const isProbed = async (): Promise<boolean> => {
+    const clients = (await redisCli(redis.port, "CLIENT", "LIST")).split("\n");
+    return clients.some((client) => / flags=\w*b/.test(client) && client.includes(" cmd=wait ")); // b: blocked
+  };
+  for (let tries = 1; ; tries += 1) {
+    replica.freeze();
+    if (!(await isProbed())) return;
+    replica.resume();
+    assert.ok(tries < 100, "the nodes wait for the replica all the time");
+    await sleep(50);
+  }
+}
+
 describe("A key that all nodes have read is no acknowledgement while no replica has its message", () => {
   for (const [whose, publish] of Object.entries(ways))
     it(whose, async (t) => {
@@ -29,7 +45,7 @@ describe("A key that all nodes have read is no acknowledgement while no replica 
       const nodes = await startNodes(t, [redis.url, redis.url], { durable: true });
       const clients = await Promise.all(nodes.map((node) => connect(t, node.url)));
       for (const client of clients) await client.subscribe(message.channel);
-      replica.freeze();
+      await freezeBetweenProbes(redis, replica);
       const answers: { readonly duplicate?: unknown; readonly offset?: unknown }[] = [];
       const publishing: Promise<unknown>[] = [];
       for (const [n, node] of nodes.entries()) {
