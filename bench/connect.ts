@@ -3,10 +3,10 @@ import type { ConnectJob, ConnectResult } from "./load/connect-load.ts";
 import type { ServerAddress } from "./load/job.ts";
 import { load } from "./load-process.ts";
 import { interleaveServers, type Report, type Sample, type Sitting } from "./scenario.ts";
-import { raw, verifyingRaw } from "./servers.ts";
+import { raw, verifyingRaw, withVariant } from "./servers.ts";
 
 export async function connect(sitting: Sitting): Promise<Report> {
-  const servers = sitting.servers.flatMap((server) => (server === raw ? [raw, verifyingRaw] : [server]));
+  const servers = withVariant(sitting.servers, raw, verifyingRaw);
   const runs = await interleaveServers(sitting, "connect", (server) => measure(server, sitting), servers);
   return { title: "handshakes with a token of its own each, verified by all but raw", baseline: "raw", runs };
 }

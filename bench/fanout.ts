@@ -4,7 +4,7 @@ import type { FanoutJob, FanoutResult } from "./load/fanout-load.ts";
 import type { ServerAddress } from "./load/job.ts";
 import { LoadProcess, load } from "./load-process.ts";
 import { interleaveServers, type Report, type Sample, type Sitting } from "./scenario.ts";
-import { withBatches } from "./servers.ts";
+import { batching, tidegate, withVariant } from "./servers.ts";
 
 export const subscribers = 1000;
 const inFlight = [1, 32, 256];
@@ -17,7 +17,7 @@ export async function fanout(sitting: Sitting): Promise<Report> {
     sitting,
     "fanout",
     (server) => measure(server, times),
-    withBatches(sitting.servers),
+    withVariant(sitting.servers, tidegate, batching),
   );
   return { title: "one connection publishes to 1,000 subscribers", baseline: "raw", runs };
 }

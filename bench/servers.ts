@@ -39,11 +39,11 @@ export const tidegate: Server = {
 };
 
 /** The same, with clients that take batches, as `tidegate/client` does. */
-const batching: Server = { ...tidegate, name: "tidegate, batches", dialect: "tidegate-batches" };
+export const batching: Server = { ...tidegate, name: "tidegate, batches", dialect: "tidegate-batches" };
 
-/** For scenarios in which many messages leave at a time. */
-export const withBatches = (servers: readonly Server[]): readonly Server[] =>
-  servers.flatMap((server) => (server === tidegate ? [tidegate, batching] : [server]));
+/** `servers` with `variant` behind the one that it is a variant of. */
+export const withVariant = (servers: readonly Server[], server: Server, variant: Server): readonly Server[] =>
+  servers.flatMap((each) => (each === server ? [server, variant] : [each]));
 
 /** What `--compare` chooses from. */
 export const peers: readonly Server[] = [

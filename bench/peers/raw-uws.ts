@@ -3,10 +3,10 @@
  * follows, and comes back as the answer; any other is published as it came to the channel of the connection. No parsing,
  * no checks. Arguments: the port to listen on, and `verify` where the token of a handshake is to be verified.
  */
-import { App, type HttpRequest } from "../../src/uws/uws.ts";
-import { verifyToken } from "./verify-token.ts";
+import { App } from "../../src/uws/uws.ts";
+import { isGoodToken } from "./verify-token.ts";
 
-const mayEnter = process.argv[3] === "verify" ? hasGoodToken : () => true;
+const verifies = process.argv[3] === "verify";
 
 const app = App();
 app.ws<{ channel: string }>("/*", {
@@ -15,7 +15,8 @@ app.ws<{ channel: string }>("/*", {
   maxPayloadLength: 1024 * 1024,
   maxBackpressure: 1024 * 1024,
   upgrade: (res, req, context) => {
-    if (!mayEnter(req)) return void res.writeStatus("401 Unauthorized").end();
+    if (verifies && !isGoodToken(new URLSearchParams(req.getQuery()).get("token")))
+      return void res.writeStatus("401 Unauthorized").end();
     const [key, protocol, extensions] = ["key", "protocol", "extensions"].map((name) =>
       req.getHeader(`sec-websocket-${name}`),
     );
@@ -34,12 +35,3 @@ app.listen("0.0.0.0", Number(process.argv[2]), (socket) => {
   if (socket === false) throw new Error(`cannot listen on port ${process.argv[2]}`);
   process.stdout.write("ready\n");
 });
-
-function hasGoodToken(req: HttpRequest): boolean {
-  try {
-    verifyToken(new URLSearchParams(req.getQuery()).get("token"));
-    return true;
-  } catch {
-    return false;
-  }
-}

@@ -4,17 +4,12 @@
  */
 import { createServer } from "node:http";
 import { Server } from "socket.io";
-import { verifyToken } from "./verify-token.ts";
+import { isGoodToken } from "./verify-token.ts";
 
 const http = createServer();
 const io = new Server(http, { transports: ["websocket"], serveClient: false });
 io.use((socket, next) => {
-  try {
-    verifyToken(socket.handshake.query.token);
-    next();
-  } catch (error) {
-    next(error as Error);
-  }
+  next(isGoodToken(socket.handshake.query.token) ? undefined : new Error("a good token is required"));
 });
 io.on("connection", (socket) => {
   socket.on("subscribe", (room: string, done: () => void) => {

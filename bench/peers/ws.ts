@@ -5,21 +5,15 @@
  */
 import type { IncomingMessage } from "node:http";
 import { type WebSocket, WebSocketServer } from "ws";
-import { verifyToken } from "./verify-token.ts";
+import { isGoodToken } from "./verify-token.ts";
 
 const channels = new Map<string, Set<WebSocket>>();
 const server = new WebSocketServer({
   port: Number(process.argv[2]),
   host: "0.0.0.0",
   backlog: 1024,
-  verifyClient: ({ req }: { req: IncomingMessage }): boolean => {
-    try {
-      verifyToken(new URL(req.url ?? "", "ws://bench").searchParams.get("token"));
-      return true;
-    } catch {
-      return false;
-    }
-  },
+  verifyClient: ({ req }: { req: IncomingMessage }) =>
+    isGoodToken(new URL(req.url ?? "", "ws://bench").searchParams.get("token")),
 });
 server.on("connection", (socket) => {
   const own: Set<WebSocket>[] = [];

@@ -14,7 +14,7 @@ import {
 import type { Clock } from "../clock/clock.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { Counters } from "../metrics/counters.ts";
-import { messageSent, publicationHead, transcode, withPosition } from "../protocol/encode.ts";
+import { encodeJson, messageSent, publicationHead, withPosition } from "../protocol/encode.ts";
 import type { FrameId } from "../protocol/frame-id.ts";
 import type { History as HistoryRequest, Presence, Publish, StreamPosition, Target } from "../protocol/messages.ts";
 import { type Refusal, refusal } from "../protocol/refusal.ts";
@@ -123,7 +123,7 @@ export class Channels {
     const idField = id === undefined ? "" : `,"id":${JSON.stringify(id)}`;
     const { epoch } = bus.tail(channel);
     const frame = `{"success":true,"action":"history","channel":"${channel}","messages":${messages},"epoch":"${epoch}"${idField}}`;
-    connection.sendEncoded(connection.format === "json" ? frame : transcode(frame));
+    connection.sendEncoded(encodeJson(frame, connection.format));
     return undefined;
   }
 
@@ -206,8 +206,7 @@ export class Channels {
     const { bus, fanOut } = this.#parts;
     const kept = isKept ? position : undefined;
     const frame = messageSent(id, channel, count ?? 0, !bus.isShared, kept, count === undefined);
-    const encoded = connection.format === "json" ? frame : transcode(frame);
-    fanOut.reply(connection, encoded);
+    fanOut.reply(connection, encodeJson(frame, connection.format));
   }
 
   #countRecipients(channel: string, target: Target | undefined, except: number | undefined): number {

@@ -13,7 +13,7 @@ import type { Connection } from "../connection/connection.ts";
 import type { Connections } from "../connection/connections.ts";
 import type { SlowConsumers } from "../connection/slow-consumers.ts";
 import type { Counters } from "../metrics/counters.ts";
-import { type EncodedFrame, transcode } from "../protocol/encode.ts";
+import { type EncodedFrame, encodeJson, transcode } from "../protocol/encode.ts";
 import type { Encoding } from "../protocol/encoding.ts";
 import type { Target } from "../protocol/messages.ts";
 import { Batches } from "./batches.ts";
@@ -218,7 +218,6 @@ export class FanOut {
   /** To `recipients` subscribers; returns them. */
   #publish({ channel, body, except }: Publication, recipients: number): number {
     if (recipients === 0) return 0;
-    const frame = `${body}}`;
     const publisher = except === undefined ? undefined : this.#connections.byId(except);
     const { encodingsInUse } = this.#connections;
     for (const encoding of encodingsInUse) {
@@ -227,7 +226,7 @@ export class FanOut {
       const subscribers = encodingsInUse.length === 1 ? recipients : this.#countIn(topic, excluded);
       if (subscribers === 0) continue;
       if (encoding.isBatched) this.#batches.add(topic, encoding, body, excluded);
-      else this.#send(topic, encoding, frame, subscribers, excluded);
+      else this.#send(topic, encoding, `${body}}`, subscribers, excluded);
     }
     return recipients;
   }
@@ -238,7 +237,7 @@ export class FanOut {
 
   /** `json`: one frame, or an array of them. */
   #send(topic: string, { format }: Encoding, json: string, subscribers: number, except: Connection | undefined): void {
-    const frame = format === "json" ? json : transcode(json);
+    const frame = encodeJson(json, format);
     this.#counters.framesOut += subscribers;
     this.#counters.bytesOut += subscribers * frame.length;
     this.#topics.publish(topic, frame, format === "msgpack", except?.socket);

@@ -12,7 +12,7 @@ import type { Connections } from "../connection/connections.ts";
 import { grown } from "../limit/grown.ts";
 import type { Counters } from "../metrics/counters.ts";
 import type { ErrorCode } from "../protocol/codes.ts";
-import { transcode } from "../protocol/encode.ts";
+import { encodeJson } from "../protocol/encode.ts";
 import type { Subscribe, Unsubscribe } from "../protocol/messages.ts";
 import { type Refusal, refusal } from "../protocol/refusal.ts";
 import type { FanOut } from "./fan-out.ts";
@@ -121,8 +121,7 @@ export class Subscriptions {
           : undefined,
     });
     for (const { body } of replay.entries) {
-      const frame = `${body},"replayed":true}`;
-      connection.sendEncoded(format === "json" ? frame : transcode(frame));
+      connection.sendEncoded(encodeJson(`${body},"replayed":true}`, format));
     }
     return undefined;
   }

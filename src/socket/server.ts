@@ -13,7 +13,7 @@ import type { SlowConsumers } from "../connection/slow-consumers.ts";
 import type { Receiver } from "../inbound/receive.ts";
 import type { Log } from "../log/log.ts";
 import { type Health, healthAnswer, healthPaths } from "../metrics/health.ts";
-import { type EncodedFrame, transcode } from "../protocol/encode.ts";
+import { type EncodedFrame, encodeJson } from "../protocol/encode.ts";
 import { listenError } from "../uws/listen-error.ts";
 import * as uws from "../uws/uws.ts";
 import { handshakeFault, type Rejection, readHandshake } from "./handshake.ts";
@@ -197,7 +197,7 @@ export class SocketServer implements Topics {
         log.debug({ connection: connection.id, address: admission.address }, "connection opened");
         const greet = (): void => {
           const welcome = parts.welcome(connection, admission.authError, clock.unixSeconds());
-          connection.sendEncoded(connection.format === "json" ? welcome : transcode(welcome));
+          connection.sendEncoded(encodeJson(welcome, connection.format));
           receiver.resume(connection);
         };
         if (!admission.isLate) return greet();
